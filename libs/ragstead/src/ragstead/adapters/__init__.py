@@ -1,0 +1,1 @@
+"""One third-party library, one file; only `ragstead.bootstrap` imports these."""

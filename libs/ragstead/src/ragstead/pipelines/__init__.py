@@ -1,0 +1,1 @@
+"""What a question and a document go through: compositions of ports, nothing else."""

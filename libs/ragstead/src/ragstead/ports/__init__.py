@@ -1,0 +1,1 @@
+"""The architecture on one screen: one Protocol a file, implemented under `ragstead.adapters`."""

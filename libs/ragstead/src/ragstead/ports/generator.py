@@ -1,0 +1,92 @@
+"""Evidence to words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ragstead.model import Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation.
+
+    Attributes:
+        role: `system`, `user` or `assistant`.
+        content: Its words.
+    """
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to draw tokens; a generator that draws none (the extractive one) passes over all but the last two."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """What a generator works from.
+
+    Attributes:
+        question: The standalone question.
+        passages: The evidence, numbered from 1 in this order by the marks `[n]`.
+        messages: The conversation as the caller sent it, oldest first.
+        term_weights: Inverse document frequency by term of the question, from the collection.
+        sampling: How to draw tokens.
+    """
+
+    question: str
+    passages: Sequence[Hit]
+    messages: Sequence[Message] = ()
+    term_weights: Mapping[str, float] = field(default_factory=dict)
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of an answer as it comes.
+
+    Attributes:
+        text: The words; marks `[n]` in them point at passages.
+        finish_reason: Set on the last piece alone: `stop` or `length`.
+        prompt_tokens: Set on the last piece, as the served model counts them.
+        completion_tokens: The same for the answer.
+        confidence: Probability in [0, 1] that the answer is right, where the generator knows one; on the last piece.
+    """
+
+    text: str
+    finish_reason: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    confidence: float | None = None
+
+
+class Generator(Protocol):
+    """Writes an answer from numbered passages; one instance stands for one served model."""
+
+    @property
+    def name(self) -> str:
+        """The model's name as receipts and `/v1/models` show it."""
+        ...
+
+    def generate(self, request: GenerationRequest) -> AsyncIterator[Piece]:
+        """Yield the answer in pieces, the last of which carries a finish reason.
+
+        An empty answer is an empty last piece. Closing the iterator stops the work behind it.
+
+        Raises:
+            Unavailable: While iterated, if the model's server is down.
+        """
+        ...

@@ -1,0 +1,22 @@
+"""Where blocking work runs, so that the event loop does nothing but I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class WorkPool(Protocol):
+    """Runs synchronous work off the event loop, in a bounded number of threads."""
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns, or raise what it raises.
+
+        Work that waits for a thread when its caller is cancelled is not started; work that has begun runs to its end.
+
+        Raises:
+            Overloaded: If more work waits than the pool's queue holds.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Fakes that pass the contract suites, and the suites themselves."""

@@ -1,0 +1,1 @@
+"""The FastAPI shell that every Ragstead service wears: app factory, error table, host rules, auth, SSE, metrics."""

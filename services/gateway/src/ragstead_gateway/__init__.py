@@ -1,0 +1,1 @@
+"""The gateway: the platform over an OpenAI-compatible HTTP API."""
