@@ -41,9 +41,3 @@ class Collections(Protocol):
         ...
 
 
-class CollectionRemoval(Protocol):
-    """Takes a whole collection away; apart from `Collections` as it is done by the ingestion pipeline alone."""
-
-    async def forget(self, collection_id: str) -> None:
-        """Mark it and its documents as deleting: from this commit on nothing of it is found, and its name is free."""
-        ...
