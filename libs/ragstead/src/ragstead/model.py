@@ -152,10 +152,10 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class ExtractedText:
-    """What a loader makes of a file: one text and where its parts begin.
+    r"""What a loader makes of a file: one text and where its parts begin.
 
     Attributes:
-        text: The whole text, NFC, `\\n` for line ends, without NUL or lone surrogates.
+        text: The whole text, NFC, `\n` for line ends, without NUL or lone surrogates.
             Blocks (paragraphs, list items, table rows) are separated by line ends.
         title: The document's own title, or empty.
         headings: In order of their offsets; each stands in `text`.

@@ -36,7 +36,8 @@ def term_weights(terms: Sequence[str], n_texts: int, frequencies: Mapping[str, i
     """Return the weights of a query's terms from how many of `n_texts` hold each."""
     counts = Counter(terms)
     return TermWeights(
-        {term: math.log1p((n_texts - frequencies[term] + 0.5) / (frequencies[term] + 0.5)) for term in counts}, counts
+        {term: math.log1p((n_texts - frequencies[term] + 0.5) / (frequencies[term] + 0.5)) for term in counts},
+        counts,
     )
 
 
@@ -59,9 +60,7 @@ class Relevance:
     def probabilities(self, cosine: FloatArray, bm25: FloatArray, weights: TermWeights) -> FloatArray:
         """Return the probability in [0, 1] that each candidate is relevant; shapes `[n]`, as the inputs."""
         coverage = bm25 / weights.attainable if weights.attainable else np.zeros_like(bm25)
-        log_odds = (
-            self.intercept + self.cosine * cosine + self.coverage * coverage + self.product * cosine * coverage
-        )
+        log_odds = self.intercept + self.cosine * cosine + self.coverage * coverage + self.product * cosine * coverage
         return np.asarray(1.0 / (1.0 + np.exp(-log_odds)), dtype=np.float64)
 
 

@@ -51,7 +51,9 @@ class DirectoryBlobs:
             path.parent.mkdir(exist_ok=True)
             _write_aside(path, data)
         except OSError as exc:
-            raise Unavailable("blobs", f"{len(data)} bytes can't be stored under {path.parent}: {exc.strerror}") from exc
+            raise Unavailable(
+                "blobs", f"{len(data)} bytes can't be stored under {path.parent}: {exc.strerror}"
+            ) from exc
         return sha256
 
 

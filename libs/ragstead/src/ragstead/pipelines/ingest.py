@@ -37,7 +37,9 @@ class Submission:
 
     def __post_init__(self) -> None:
         if not self.document_id.strip() or len(self.document_id) > 512:
-            raise InvalidRequest(f"document id {self.document_id!r:.80} must have 1 to 512 characters", param="document_id")
+            raise InvalidRequest(
+                f"document id {self.document_id!r:.80} must have 1 to 512 characters", param="document_id"
+            )
         if "\x00" in self.document_id + self.filename:
             raise InvalidRequest("a document id or file name holds a NUL character", param="document_id")
 

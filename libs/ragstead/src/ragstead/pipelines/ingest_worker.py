@@ -81,7 +81,12 @@ class IngestWorker:
     """
 
     def __init__(
-        self, parts: IngestParts, blob_guard: asyncio.Lock, *, documents_per_batch: int = 128, retry_s: float = 1.0
+        self,
+        parts: IngestParts,
+        blob_guard: asyncio.Lock,
+        *,
+        documents_per_batch: int = 128,
+        retry_s: float = 1.0,
     ) -> None:
         self._parts = parts
         self._blob_guard = blob_guard
@@ -103,7 +108,12 @@ class IngestWorker:
                 worked = await self.step()
                 self.trouble = ""
             except Exception as exc:  # noqa: BLE001  (outermost loop: a fault of one batch must not end ingestion)
-                _log.warning("ingestion waits %.0f s: %s", self._retry_s, exc, exc_info=not isinstance(exc, RagsteadError))
+                _log.warning(
+                    "ingestion waits %.0f s: %s",
+                    self._retry_s,
+                    exc,
+                    exc_info=not isinstance(exc, RagsteadError),
+                )
                 self.trouble = str(exc)
                 await asyncio.sleep(self._retry_s)
                 continue
@@ -149,9 +159,7 @@ class IngestWorker:
         outcomes = await asyncio.gather(*(self._outcome(self._parse(work)) for work in works))
         parsed = [outcome for outcome in outcomes if isinstance(outcome, Parsed)]
         failed = {
-            work.version_key: outcome
-            for work, outcome in zip(works, outcomes, strict=True)
-            if isinstance(outcome, str)
+            work.version_key: outcome for work, outcome in zip(works, outcomes, strict=True) if isinstance(outcome, str)
         }
         await self._parts.ledger.record(parsed, failed)
         return True
@@ -173,9 +181,7 @@ class IngestWorker:
             extracted = await self._parts.pool.run(lambda: ExtractedText(_text(path), work.title))
         else:
             extracted = await self._parts.parser.parse(path, work.filename)
-        titled = ExtractedText(
-            extracted.text, work.title or extracted.title, extracted.headings, extracted.page_starts
-        )
+        titled = ExtractedText(extracted.text, work.title or extracted.title, extracted.headings, extracted.page_starts)
         return Parsed(work.version_key, titled, await self._parts.pool.run(lambda: self._parts.chunker(titled)))
 
     async def _index_some(self) -> bool:
@@ -237,5 +243,3 @@ def _text(path: Path) -> str:
 def _count_by_version(keys: NDArray[np.int64]) -> dict[int, int]:
     versions, counts = np.unique([version_of(int(key)) for key in keys], return_counts=True)
     return {int(version): int(count) for version, count in zip(versions, counts, strict=True)}
-
-

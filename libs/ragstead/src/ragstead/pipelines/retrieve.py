@@ -174,17 +174,19 @@ class RetrievePipeline:
         watch.lap("embed")
         strategy = self._strategy(request)
         n = max(self._plan.candidates, request.k)
+        dense: Scores = {}
+        bm25: Scores = {}
         if scope.is_nothing:
-            dense, bm25 = {}, {}
+            pass
         elif strategy is Strategy.HYBRID:
             dense, bm25 = await asyncio.gather(
                 index.vectors.search(vector, n, scope), index.lexical.search(terms, n, scope)
             )
         elif strategy is Strategy.DENSE:
-            dense, bm25 = await index.vectors.search(vector, n, scope), {}
+            dense = await index.vectors.search(vector, n, scope)
         else:
             n = max(n, self._plan.prefilter) if strategy is Strategy.PREFILTER else n
-            dense, bm25 = {}, await index.lexical.search(terms, n, scope)
+            bm25 = await index.lexical.search(terms, n, scope)
         watch.lap("search")
         counts = index.terms.document_frequencies(set(terms))
         missing_cosines = index.vectors.score(vector, bm25.keys() - dense.keys())
@@ -193,9 +195,7 @@ class RetrievePipeline:
         watch.lap("complete")
         return _joined({**dense, **cosines}, {**bm25, **others}), term_weights(terms, *frequencies)
 
-    def _hits(
-        self, ranked: Candidates, stored: Mapping[int, StoredChunk], weights: TermWeights
-    ) -> list[Hit]:
+    def _hits(self, ranked: Candidates, stored: Mapping[int, StoredChunk], weights: TermWeights) -> list[Hit]:
         probabilities = self._parts.relevance.probabilities(ranked.cosine, ranked.bm25, weights)
         rows = zip(
             ranked.keys.tolist(),

@@ -39,5 +39,3 @@ class Collections(Protocol):
             Conflict: If the name is taken.
         """
         ...
-
-

@@ -54,10 +54,10 @@ class Files(Protocol):
         """
         ...
 
-    async def list(self, *, limit: int, after: str | None = None) -> list[StoredFile]:
-        """Return at most `limit` uploads, newest first, those that follow the id `after` in that order."""
-        ...
-
     async def documents_of(self, file_id: str) -> list[Document]:
         """Return the documents made of the upload, in every collection."""
+        ...
+
+    async def list(self, *, limit: int, after: str | None = None) -> list[StoredFile]:
+        """Return at most `limit` uploads, newest first, those that follow the id `after` in that order."""
         ...

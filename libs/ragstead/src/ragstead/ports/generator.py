@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ragstead.model import Hit
 
@@ -24,7 +24,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to draw tokens; a generator that draws none (the extractive one) passes over all but the last two."""
+    """How to draw tokens; a generator that draws none (the extractive one) heeds the last two alone."""
 
     temperature: float | None = None
     top_p: float | None = None
@@ -36,21 +36,38 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceSentence:
+    """A sentence of the evidence that was found to answer the question.
+
+    Attributes:
+        passage: Number of its passage, from 1.
+        start: Offset of its first character in the passage's text.
+        end: Offset behind its last.
+        probability: Probability in [0, 1] that it answers the question.
+    """
+
+    passage: int
+    start: int
+    end: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """What a generator works from.
 
     Attributes:
         question: The standalone question.
         passages: The evidence, numbered from 1 in this order by the marks `[n]`.
+        sentences: The sentences of the passages that answer, in the order in which they read best.
         messages: The conversation as the caller sent it, oldest first.
-        term_weights: Inverse document frequency by term of the question, from the collection.
         sampling: How to draw tokens.
     """
 
     question: str
     passages: Sequence[Hit]
+    sentences: Sequence[EvidenceSentence] = ()
     messages: Sequence[Message] = ()
-    term_weights: Mapping[str, float] = field(default_factory=dict)
     sampling: Sampling = field(default_factory=Sampling)
 
 
@@ -63,14 +80,12 @@ class Piece:
         finish_reason: Set on the last piece alone: `stop` or `length`.
         prompt_tokens: Set on the last piece, as the served model counts them.
         completion_tokens: The same for the answer.
-        confidence: Probability in [0, 1] that the answer is right, where the generator knows one; on the last piece.
     """
 
     text: str
-    finish_reason: str | None = None
+    finish_reason: Literal["stop", "length"] | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    confidence: float | None = None
 
 
 class Generator(Protocol):

@@ -27,8 +27,6 @@ class LiveChunks(Protocol):
         """
         ...
 
-    async def fetch(
-        self, collection_id: str, keys: Many[int], condition: Filter | None
-    ) -> dict[int, StoredChunk]:
+    async def fetch(self, collection_id: str, keys: Many[int], condition: Filter | None) -> dict[int, StoredChunk]:
         """Return those of `keys` that are live and pass `condition` now; the others are absent."""
         ...

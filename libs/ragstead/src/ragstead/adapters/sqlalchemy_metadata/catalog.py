@@ -43,9 +43,7 @@ class SqlCollections:
         """Return all, oldest first."""
         return await self._database.read(_all_collections)
 
-    async def change(
-        self, collection_id: str, *, name: str | None, metadata: Mapping[str, str] | None
-    ) -> Collection:
+    async def change(self, collection_id: str, *, name: str | None, metadata: Mapping[str, str] | None) -> Collection:
         """Rename it or replace its labels."""
         return await self._database.run(lambda c: _change(c, collection_id, name, metadata))
 
@@ -70,9 +68,7 @@ class SqlDocuments:
 
         def work(connection: Connection) -> list[Document]:
             key = collection_row(connection, collection_id).key
-            query = document_rows().where(
-                documents.c.collection_key == key, documents.c.state != State.DELETING
-            )
+            query = document_rows().where(documents.c.collection_key == key, documents.c.state != State.DELETING)
             if after is not None:
                 query = query.where(documents.c.document_id > after)
             page = query.order_by(documents.c.document_id).limit(limit)
@@ -97,9 +93,7 @@ class SqlDocuments:
         def work(connection: Connection) -> Document:
             key = collection_row(connection, collection_id).key
             row = document_row(connection, key, document_id)
-            connection.execute(
-                update(documents).where(documents.c.key == row.key).values(attributes=dict(attributes))
-            )
+            connection.execute(update(documents).where(documents.c.key == row.key).values(attributes=dict(attributes)))
             write_attributes(connection, row.key, attributes)
             connection.execute(
                 update(collections).where(collections.c.key == key).values(version=collections.c.version + 1)
@@ -137,6 +131,15 @@ class SqlFiles:
         """Return the upload."""
         return await self._database.read(lambda c: to_file(file_row(c, file_id)))
 
+    async def documents_of(self, file_id: str) -> list[Document]:
+        """Return the documents made of the upload."""
+        query = (
+            document_rows()
+            .where(documents.c.file_id == file_id, documents.c.state != State.DELETING)
+            .order_by(documents.c.key)
+        )
+        return await self._database.read(lambda c: [to_document(row) for row in c.execute(query)])
+
     async def list(self, *, limit: int, after: str | None = None) -> list[StoredFile]:
         """Return a page, newest first."""
 
@@ -147,15 +150,6 @@ class SqlFiles:
             return [to_file(row) for row in connection.execute(query)]
 
         return await self._database.read(work)
-
-    async def documents_of(self, file_id: str) -> list[Document]:
-        """Return the documents made of the upload."""
-        query = (
-            document_rows()
-            .where(documents.c.file_id == file_id, documents.c.state != State.DELETING)
-            .order_by(documents.c.key)
-        )
-        return await self._database.read(lambda c: [to_document(row) for row in c.execute(query)])
 
 
 def _create(connection: Connection, name: str, identity: str, labels: Mapping[str, str]) -> Collection:
@@ -180,7 +174,10 @@ def _change(
     connection: Connection, collection_id: str, name: str | None, labels: Mapping[str, str] | None
 ) -> Collection:
     row = collection_row(connection, collection_id)
-    values = {"name": row.name if name is None else name, "labels": row.labels if labels is None else dict(labels)}
+    values = {
+        "name": row.name if name is None else name,
+        "labels": row.labels if labels is None else dict(labels),
+    }
     try:
         connection.execute(update(collections).where(collections.c.key == row.key).values(**values))
     except IntegrityError as exc:
@@ -207,5 +204,3 @@ def _all_collections(connection: Connection) -> list[Collection]:
     counts = _counts(connection)
     query = select(collections).where(collections.c.name.is_not(None)).order_by(collections.c.key)
     return [to_collection(row, counts.get(row.key, {})) for row in connection.execute(query)]
-
-

@@ -85,7 +85,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # sqlite3's own transaction handling is switched off: SQLAlchemy says BEGIN itself, see _begin_immediately.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "cache_size=-65536"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+        "cache_size=-65536",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

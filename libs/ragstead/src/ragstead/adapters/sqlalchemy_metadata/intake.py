@@ -92,9 +92,7 @@ def mark_deleting(connection: Connection, document_keys: Sequence[int]) -> None:
 
 def _bump(connection: Connection, collection_key: int) -> None:
     connection.execute(
-        update(collections)
-        .where(collections.c.key == collection_key)
-        .values(version=collections.c.version + 1)
+        update(collections).where(collections.c.key == collection_key).values(version=collections.c.version + 1)
     )
 
 
@@ -141,7 +139,7 @@ def _add(connection: Connection, collection_key: int, new: NewVersion) -> Submit
         )
     )
     key = added.inserted_primary_key
-    assert key is not None  # noqa: S101  (an INSERT of one row always has one)
+    assert key is not None  # an INSERT of one row always has one
     write_attributes(connection, key[0], new.attributes)
     _queue(connection, key[0], new)
     return Submitted(new.document_id, file_id, "queued")
@@ -180,9 +178,7 @@ def _describe(connection: Connection, collection_key: int, row: Row[Any], new: N
         .where(documents.c.key == row.key)
         .values(attributes=dict(new.attributes), filename=new.filename)
     )
-    connection.execute(
-        update(files).where(files.c.file_id == row.file_id, files.c.owned).values(filename=new.filename)
-    )
+    connection.execute(update(files).where(files.c.file_id == row.file_id, files.c.owned).values(filename=new.filename))
     write_attributes(connection, row.key, new.attributes)
     _bump(connection, collection_key)
 
@@ -230,6 +226,4 @@ def _queue(connection: Connection, document_key: int, new: NewVersion) -> None:
             chunk_count=0,
         )
     )
-    connection.execute(
-        update(documents).where(documents.c.key == document_key).values(state=State.QUEUED, reason=None)
-    )
+    connection.execute(update(documents).where(documents.c.key == document_key).values(state=State.QUEUED, reason=None))

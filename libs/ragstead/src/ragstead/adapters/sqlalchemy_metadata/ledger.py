@@ -78,12 +78,8 @@ def _work(row: Row[Any]) -> Work:
     )
 
 
-def _set_state(
-    connection: Connection, version_keys: Sequence[int], state: State, reason: str | None = None
-) -> None:
-    connection.execute(
-        update(versions).where(versions.c.key.in_(version_keys), ~versions.c.dead).values(state=state)
-    )
+def _set_state(connection: Connection, version_keys: Sequence[int], state: State, reason: str | None = None) -> None:
+    connection.execute(update(versions).where(versions.c.key.in_(version_keys), ~versions.c.dead).values(state=state))
     connection.execute(
         update(documents)
         .where(
@@ -141,13 +137,9 @@ def _go_live(connection: Connection, version_keys: Sequence[int], state: State) 
             .where(and_(versions.c.document_key == row.document_key, versions.c.key < row.key))
             .values(dead=True)
         )
-        connection.execute(
-            update(documents).where(documents.c.key == row.document_key).values(live_version=row.key)
-        )
+        connection.execute(update(documents).where(documents.c.key == row.document_key).values(live_version=row.key))
     _set_state(connection, [row.key for row in rows], state)
     for collection_key in {row.collection_key for row in rows}:
         connection.execute(
-            update(collections)
-            .where(collections.c.key == collection_key)
-            .values(version=collections.c.version + 1)
+            update(collections).where(collections.c.key == collection_key).values(version=collections.c.version + 1)
         )

@@ -30,9 +30,7 @@ class SqlLiveChunks:
             return EVERYTHING
         return await self._database.read(lambda c: _scope(c, collection_id, condition))
 
-    async def fetch(
-        self, collection_id: str, keys: Many[int], condition: Filter | None
-    ) -> dict[int, StoredChunk]:
+    async def fetch(self, collection_id: str, keys: Many[int], condition: Filter | None) -> dict[int, StoredChunk]:
         """Return the live ones among the keys."""
         if not keys:
             return {}
@@ -43,9 +41,7 @@ def _scope(connection: Connection, collection_id: str, condition: Filter) -> Sco
     of_collection = live(collection_row(connection, collection_id).key)
     passes = compile_filter(condition)
     total = connection.execute(select(func.count()).select_from(documents).where(of_collection)).scalar_one()
-    passing = connection.execute(
-        select(func.count()).select_from(documents).where(of_collection, passes)
-    ).scalar_one()
+    passing = connection.execute(select(func.count()).select_from(documents).where(of_collection, passes)).scalar_one()
     exclude = passing > total / 2
     wanted = not_(passes) if exclude else passes
     query = select(documents.c.live_version).where(of_collection, wanted)
@@ -100,14 +96,17 @@ def compile_filter(condition: Filter) -> ColumnElement[bool]:
             return _attribute(key, not_(_same(value)))
         case Comparison(operator, key, value):
             column = _column(value)
-            ordering = {"gt": column > value, "gte": column >= value, "lt": column < value, "lte": column <= value}
+            ordering = {
+                "gt": column > value,
+                "gte": column >= value,
+                "lt": column < value,
+                "lte": column <= value,
+            }
             return _attribute(key, and_(attributes.c.kind == kind_of(value), ordering[operator]))
 
 
 def _attribute(key: str, condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(
-        attributes.c.document_key == documents.c.key, attributes.c.key == key, condition
-    )
+    return exists().where(attributes.c.document_key == documents.c.key, attributes.c.key == key, condition)
 
 
 def _column(value: AttributeValue) -> ColumnElement[Any]:

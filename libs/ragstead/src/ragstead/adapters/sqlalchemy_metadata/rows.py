@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, insert, or_, select
 
@@ -139,7 +139,4 @@ def _attribute(document_key: int, key: str, value: str | float | bool) -> dict[s
 
 def live(collection_key: int) -> ColumnElement[bool]:
     """Return the condition under which a document of the collection can be found."""
-    return cast(
-        ColumnElement[bool],
-        and_(documents.c.collection_key == collection_key, documents.c.live_version.is_not(None)),
-    )
+    return and_(documents.c.collection_key == collection_key, documents.c.live_version.is_not(None))

@@ -60,9 +60,7 @@ class SqlIndexTruth:
     async def reopen(self, version_keys: Many[int]) -> None:
         """Send live versions back to `embedding`."""
         await self._database.run(
-            lambda c: c.execute(
-                update(versions).where(versions.c.key.in_(version_keys)).values(state=State.EMBEDDING)
-            )
+            lambda c: c.execute(update(versions).where(versions.c.key.in_(version_keys)).values(state=State.EMBEDDING))
         )
 
     async def index_names(self) -> list[str]:
@@ -91,9 +89,7 @@ def _indexed(row: Row[Any]) -> str:
 
 
 def _dead(connection: Connection, limit: int) -> list[Dead]:
-    gone = list(
-        connection.execute(select(collections.c.index_name).where(collections.c.name.is_(None))).scalars()
-    )
+    gone = list(connection.execute(select(collections.c.index_name).where(collections.c.name.is_(None))).scalars())
     query = (
         select(versions.c.key, collections.c.index_name)
         .select_from(
@@ -121,9 +117,7 @@ def _forget(connection: Connection, dead: Dead) -> list[str]:
     if collection.name is None:
         of_collection = select(documents.c.key).where(documents.c.collection_key == collection.key)
         keys = set(
-            connection.execute(
-                select(versions.c.key).where(versions.c.document_key.in_(of_collection))
-            ).scalars()
+            connection.execute(select(versions.c.key).where(versions.c.document_key.in_(of_collection))).scalars()
         )
     blobs = _forget_versions(connection, keys)
     blobs |= _forget_documents(connection, collection.key)
@@ -135,9 +129,7 @@ def _forget(connection: Connection, dead: Dead) -> list[str]:
 def _forget_versions(connection: Connection, keys: Many[int]) -> set[str]:
     dead = (versions.c.key.in_(keys), versions.c.dead)
     blobs = set(connection.execute(select(versions.c.sha256).where(*dead)).scalars())
-    connection.execute(
-        delete(chunks).where(chunks.c.version_key.in_(select(versions.c.key).where(*dead)))
-    )
+    connection.execute(delete(chunks).where(chunks.c.version_key.in_(select(versions.c.key).where(*dead))))
     connection.execute(delete(versions).where(*dead))
     return blobs
 

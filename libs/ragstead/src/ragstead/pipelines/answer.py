@@ -1,0 +1,207 @@
+"""A question's way to a checked answer, or to a refusal."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from ragstead.errors import InvalidRequest
+from ragstead.filters import Filter
+from ragstead.model import Answer, Hit, Reason, Receipt, Strategy
+from ragstead.pipelines.retrieve import RetrievePipeline, SearchRequest, SearchResult, Stopwatch
+from ragstead.pipelines.verify import VerifiedText, Verifier
+from ragstead.ports.generator import EvidenceSentence, GenerationRequest, Generator, Message, Piece, Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class AskRequest:
+    """A question and where to look for its answer.
+
+    Attributes:
+        question: In words.
+        collection: Name or id.
+        messages: The conversation as the caller sent it, oldest first.
+        filter: Which documents may be used; None for all.
+        k: Passages to answer from; None for the configured number.
+        strategy: None for the configured one.
+        sampling: How a model draws tokens.
+    """
+
+    question: str
+    collection: str = "default"
+    messages: tuple[Message, ...] = ()
+    filter: Filter | None = None
+    k: int | None = None
+    strategy: Strategy | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+
+    def __post_init__(self) -> None:
+        if not self.question.strip():
+            raise InvalidRequest("the question is empty; ask something", param="messages")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the passages say about the question.
+
+    Attributes:
+        p_supported: Probability in [0, 1] that they answer it.
+        sentences: Those that do, in the order in which they read best.
+    """
+
+    p_supported: float
+    sentences: Sequence[EvidenceSentence] = ()
+
+
+Assessor = Callable[[str, SearchResult], Awaitable[Evidence]]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPlan:
+    """What of answering an answer depends on.
+
+    Attributes:
+        passages: How many passages an answer is made from.
+        min_support: Probability of support below which an answer is refused.
+        release: The release's id, stamped on every receipt.
+    """
+
+    passages: int
+    min_support: float
+    release: str
+
+
+@dataclass(slots=True)
+class _Draft:
+    """An answer in the making."""
+
+    request: AskRequest
+    found: SearchResult
+    evidence: Evidence
+    watch: Stopwatch
+    trace_id: str
+    last: Piece = field(default_factory=lambda: Piece("", "stop"))
+
+
+class AnswerPipeline:
+    """Answers questions from a collection: retrieve, weigh the evidence, generate, verify.
+
+    Args:
+        retriever: Finds the passages.
+        assessor: Weighs them.
+        generator: Writes the answer.
+        verifier: Checks it, sentence by sentence.
+        plan: How it goes about it.
+    """
+
+    def __init__(
+        self,
+        retriever: RetrievePipeline,
+        assessor: Assessor,
+        generator: Generator,
+        verifier: Verifier,
+        plan: AnswerPlan,
+    ) -> None:
+        self._retriever = retriever
+        self._assessor = assessor
+        self._generator = generator
+        self._verifier = verifier
+        self._plan = plan
+
+    async def answer(self, request: AskRequest) -> Answer:
+        """Return the answer, or the refusal, to a question.
+
+        Raises:
+            NotFound: If the collection is not there.
+            Unavailable: If a part is down.
+        """
+        async with aclosing(self.stream(request)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Answer):
+                    return piece
+        raise AssertionError("a stream ends with its answer")
+
+    async def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
+        """Yield the answer's text as it is checked, and last the answer, whose content is all of it.
+
+        Raises:
+            NotFound: If the collection is not there.
+            Unavailable: If a part is down.
+        """
+        watch = Stopwatch()
+        found = await self._retriever.search(self._search(request))
+        watch.lap("retrieve")
+        evidence = await self._assessor(request.question, found)
+        watch.lap("assess")
+        draft = _Draft(request, found, evidence, watch, secrets.token_hex(16))
+        reason = self._refusal(draft)
+        checked = VerifiedText()
+        if reason is None:
+            async with aclosing(self._checked(draft, checked)) as texts:
+                async for text in texts:
+                    yield text
+            if not checked.content:
+                reason = Reason.LOW_SUPPORT
+        if reason is not None:
+            checked = VerifiedText(_words_of_refusal(request, reason), dropped=checked.dropped)
+            yield checked.content
+        yield self._finished(draft, checked, reason)
+
+    def _search(self, request: AskRequest) -> SearchRequest:
+        k = request.k or self._plan.passages
+        return SearchRequest(request.question, request.collection, k, request.strategy, request.filter)
+
+    def _refusal(self, draft: _Draft) -> Reason | None:
+        if not draft.found.hits:
+            return Reason.NO_EVIDENCE
+        return Reason.LOW_SUPPORT if draft.evidence.p_supported < self._plan.min_support else None
+
+    async def _checked(self, draft: _Draft, checked: VerifiedText) -> AsyncGenerator[str, None]:
+        hits: Sequence[Hit] = draft.found.hits
+        request = GenerationRequest(
+            draft.request.question,
+            hits,
+            draft.evidence.sentences,
+            draft.request.messages,
+            draft.request.sampling,
+        )
+        async with aclosing(self._verifier.run(self._generator.generate(request), hits, checked)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Piece):
+                    draft.last = piece
+                else:
+                    yield piece
+        draft.watch.lap("generate")
+
+    def _finished(self, draft: _Draft, checked: VerifiedText, reason: Reason | None) -> Answer:
+        timings = {**draft.found.timings_ms, **draft.watch.timings_ms}
+        timings["total"] = sum(draft.watch.timings_ms.values())
+        receipt = Receipt(
+            release=self._plan.release,
+            collection_version=draft.found.collection.version,
+            trace_id=draft.trace_id,
+            model=self._generator.name,
+            prompt_tokens=draft.last.prompt_tokens,
+            completion_tokens=draft.last.completion_tokens,
+            timings_ms={stage: round(ms, 3) for stage, ms in timings.items()},
+            dropped_citations=checked.dropped,
+        )
+        return Answer(
+            checked.content,
+            () if reason else tuple(checked.citations),
+            reason is not None,
+            reason,
+            draft.evidence.p_supported,
+            draft.last.finish_reason or "stop",
+            receipt,
+        )
+
+
+def _words_of_refusal(request: AskRequest, reason: Reason) -> str:
+    question = " ".join(request.question.split())
+    asked = question if len(question) <= 200 else question[:199] + "…"
+    if reason is Reason.NO_EVIDENCE:
+        return f"I found nothing in the collection “{request.collection}” about “{asked}”."
+    return f"I found no passage in the collection “{request.collection}” that answers “{asked}”."
