@@ -51,6 +51,7 @@ class IngestPipeline:
         collections: The collections there are.
         intake: Where submissions and deletions are recorded.
         blobs: Where the bytes are kept.
+        blob_guard: Held while blobs are written and named, and by the worker while unnamed ones are removed.
         recipe: What chunks are made by; a document made by another is made again when handed in.
         index_identity: What new collections' indexes are made with.
         wake: Called after each change, so that the worker looks for work.
@@ -61,6 +62,7 @@ class IngestPipeline:
         collections: Collections,
         intake: Intake,
         blobs: BlobStore,
+        blob_guard: asyncio.Lock,
         *,
         recipe: str,
         index_identity: str,
@@ -72,8 +74,7 @@ class IngestPipeline:
         self._recipe = recipe
         self._index_identity = index_identity
         self._wake = wake
-        self.blob_guard = asyncio.Lock()
-        """Held while blobs are written and named, and while unnamed ones are removed."""
+        self._blob_guard = blob_guard
 
     async def submit(
         self, collection: str, submissions: Sequence[Submission], *, create: bool = True
@@ -90,7 +91,7 @@ class IngestPipeline:
             Unavailable: If the bytes can't be stored.
         """
         target = await self._target(collection, create=create)
-        async with self.blob_guard:
+        async with self._blob_guard:
             versions = [await self._stored(submission) for submission in submissions]
             submitted = await self._intake.submit(target.collection_id, versions)
         self._wake()

@@ -47,7 +47,7 @@ def _documents() -> None:
     op.create_table(
         "documents",
         sa.Column("key", _Key, primary_key=True, autoincrement=True),
-        sa.Column("collection_key", sa.ForeignKey("collections.key"), nullable=False),
+        sa.Column("collection_key", _Key, sa.ForeignKey("collections.key"), nullable=False),
         sa.Column("document_id", sa.String(512), nullable=False),
         sa.Column("file_id", sa.String(64), nullable=False, index=True),
         sa.Column("filename", sa.String(1024), nullable=False),
@@ -62,7 +62,7 @@ def _documents() -> None:
     )
     op.create_table(
         "attributes",
-        sa.Column("document_key", sa.ForeignKey("documents.key"), primary_key=True),
+        sa.Column("document_key", _Key, sa.ForeignKey("documents.key"), primary_key=True),
         sa.Column("key", sa.String(64), primary_key=True),
         sa.Column("kind", sa.String(8), nullable=False),
         sa.Column("text", sa.Text),
@@ -76,7 +76,7 @@ def _versions() -> None:
     op.create_table(
         "versions",
         sa.Column("key", _Key, primary_key=True, autoincrement=True),
-        sa.Column("document_key", sa.ForeignKey("documents.key"), nullable=False, index=True),
+        sa.Column("document_key", _Key, sa.ForeignKey("documents.key"), nullable=False, index=True),
         sa.Column("sha256", sa.String(64), nullable=False, index=True),
         sa.Column("size_bytes", sa.BigInteger, nullable=False),
         sa.Column("given_title", sa.Text, nullable=False),
@@ -93,7 +93,7 @@ def _versions() -> None:
     op.create_table(
         "chunks",
         sa.Column("key", _Key, primary_key=True, autoincrement=False),
-        sa.Column("version_key", sa.ForeignKey("versions.key"), nullable=False, index=True),
+        sa.Column("version_key", _Key, sa.ForeignKey("versions.key"), nullable=False, index=True),
         sa.Column("start", sa.Integer, nullable=False),
         sa.Column("end", sa.Integer, nullable=False),
         sa.Column("page", sa.Integer),

@@ -1,0 +1,309 @@
+"""The whole platform in one process: adapters chosen, pipelines composed, the worker running."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ragstead.adapters.directory_blobs import DirectoryBlobs
+from ragstead.adapters.directory_lock import DirectoryLock
+from ragstead.adapters.extractive import ExtractiveGenerator
+from ragstead.adapters.milvus import MilvusStore
+from ragstead.adapters.parser_process import ProcessParser
+from ragstead.adapters.sqlalchemy_metadata import (
+    Database,
+    SqlCollections,
+    SqlDocuments,
+    SqlFiles,
+    SqlIndexTruth,
+    SqlIntake,
+    SqlLedger,
+    SqlLiveChunks,
+    SqlSweeping,
+)
+from ragstead.adapters.tantivy_index import TantivyIndex
+from ragstead.adapters.thread_pool import ThreadWorkPool
+from ragstead.adapters.tokenizers_wordpiece import WordPieces
+from ragstead.analysis import ANALYSIS_IDENTITY, analyse
+from ragstead.bootstrap.indexes import LocalIndexes
+from ragstead.bootstrap.models import open_embedder, open_word_pieces
+from ragstead.bootstrap.plans import answer_plan, chunker_of, recipe_of, retrieval_plan
+from ragstead.errors import RagsteadError
+from ragstead.model import Collection
+from ragstead.pipelines.answer import AnswerPipeline
+from ragstead.pipelines.assess import EvidenceAssessor
+from ragstead.pipelines.ingest import IngestPipeline
+from ragstead.pipelines.ingest_worker import IngestParts, IngestWorker
+from ragstead.pipelines.retrieve import RetrieveParts, RetrievePipeline
+from ragstead.pipelines.verify import Verifier
+from ragstead.ports.blob_store import BlobStore
+from ragstead.ports.collections import Collections
+from ragstead.ports.documents import Documents, Files
+from ragstead.ports.embedder import Embedder
+from ragstead.ports.indexes import Indexes
+from ragstead.ports.live_chunks import LiveChunks
+from ragstead.ports.reranker import Reranker
+from ragstead.ports.work_pool import WorkPool
+from ragstead.relevance import DEFAULT_RELEVANCE
+from ragstead.sentences import spans
+from ragstead.settings import Settings
+
+_UNCLEAN = "running"
+"""File in the data directory that stands there while a platform runs; found at the start, the last one was killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """What `/v1/models` shows of a pipeline.
+
+    Attributes:
+        name: What the `model` of a request names.
+        capabilities: What it can do, by OpenAI's parameter names.
+    """
+
+    name: str
+    capabilities: Mapping[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A running platform.
+
+    Attributes:
+        settings: What it was made from.
+        lock: Its hold on the data directory.
+        collections: The collections there are.
+        documents: Their documents.
+        files: Uploads.
+        blobs: The original bytes.
+        indexes: The physical indexes behind the collections.
+        live_chunks: The chunks that may be shown.
+        retriever: Finds.
+        answerer: Answers.
+        ingestor: Takes in and out.
+        models: What answers.
+    """
+
+    settings: Settings
+    lock: DirectoryLock
+    collections: Collections
+    documents: Documents
+    files: Files
+    blobs: BlobStore
+    indexes: Indexes
+    live_chunks: LiveChunks
+    retriever: RetrievePipeline
+    answerer: AnswerPipeline
+    ingestor: IngestPipeline
+    models: tuple[ServedModel, ...]
+    _worker: IngestWorker
+    _vectors: MilvusStore
+    _index_identity: str
+
+    async def create_collection(self, name: str, metadata: Mapping[str, str]) -> Collection:
+        """Add an empty collection.
+
+        Raises:
+            Conflict: If the name is taken.
+        """
+        return await self.collections.create(name, index_identity=self._index_identity, metadata=metadata)
+
+    async def readiness(self) -> dict[str, tuple[bool, str]]:
+        """Return for each dependency whether it is ready, and a word on it."""
+        out = {"ingestion": (not self._worker.trouble, self._worker.trouble or "running")}
+        for name, check in (("metadata", self.collections.list), ("vectors", self._vectors.ping)):
+            try:
+                await check()
+            except RagsteadError as exc:
+                out[name] = (False, str(exc))
+            else:
+                out[name] = (True, "answers")
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """What lies in the data directory."""
+
+    database: Database
+    blobs: DirectoryBlobs
+    vectors: MilvusStore
+    indexes: LocalIndexes
+
+
+@dataclass(frozen=True, slots=True)
+class _Models:
+    """What computes."""
+
+    pieces: WordPieces
+    embedder: Embedder
+    reranker: Reranker | None
+    pool: WorkPool
+
+    @property
+    def index_identity(self) -> str:
+        """What indexes are made with."""
+        return f"{self.embedder.identity} {ANALYSIS_IDENTITY}"
+
+
+@asynccontextmanager
+async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
+    """Open the data directory, and run a platform on it until the block ends.
+
+    After a process that was killed both indexes are first made to hold what the metadata database says.
+
+    Raises:
+        StoreInUse: If another process owns the data directory.
+        ConfigurationError: If the settings ask for what this build or machine can't do.
+        Unavailable: If a store can't be opened.
+    """
+    async with AsyncExitStack() as stack:
+        data_dir = settings.deployment.data_dir
+        lock = DirectoryLock(data_dir)
+        lock.acquire()
+        stack.callback(lock.release)
+        killed = _mark_running(data_dir, stack)
+        models = _open_models(settings, stack)
+        stores = await _open_stores(settings, models, stack)
+        ingestor, worker = _ingestion(settings, stores, models, stack)
+        if killed:
+            await worker.reconcile()
+        running = asyncio.create_task(worker.run(), name="ingestion")
+        stack.push_async_callback(_stop, running)
+        yield _compose(settings, lock, stores, models, (ingestor, worker))
+
+
+def _mark_running(data_dir: Path, stack: AsyncExitStack) -> bool:
+    """Return whether the last platform on the directory was killed; leave a mark that a clean end takes away."""
+    mark = data_dir / _UNCLEAN
+    killed = mark.exists()
+    mark.touch()
+
+    def unmark(kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or not issubclass(kind, RagsteadError):
+            mark.unlink(missing_ok=True)
+
+    stack.push(unmark)
+    return killed
+
+
+def _open_models(settings: Settings, stack: AsyncExitStack) -> _Models:
+    pool = ThreadWorkPool(threads=settings.deployment.threads + 1, queue=4096, name="compute")
+    stack.callback(pool.close)
+    pieces = open_word_pieces()
+    embedder = open_embedder(settings, pieces, pool)
+    return _Models(pieces, embedder, _open_reranker(settings, pool), pool)
+
+
+def _open_reranker(settings: Settings, pool: WorkPool) -> Reranker | None:
+    if settings.pipeline.retrieval.reranker is None:
+        return None
+    from ragstead.adapters.cross_encoder import CrossEncoderReranker  # noqa: PLC0415  (imports torch)
+
+    return CrossEncoderReranker(settings.pipeline.retrieval.reranker, pool)
+
+
+async def _open_stores(settings: Settings, models: _Models, stack: AsyncExitStack) -> _Stores:
+    data_dir = settings.deployment.data_dir
+    pool = ThreadWorkPool(threads=16, queue=4096, name="stores")
+    stack.callback(pool.close)
+    url = settings.deployment.metadata_url or f"sqlite:///{data_dir / 'metadata.db'}"
+    database = Database(url, pool)
+    stack.callback(database.close)
+    uri = settings.deployment.milvus_uri or str(data_dir / "vectors.db")
+    vectors = MilvusStore(uri, models.embedder.dim, pool)
+    stack.push_async_callback(vectors.close)
+    indexes = LocalIndexes(vectors, data_dir / "bm25", lambda path: _open_lexical(settings, path, pool), pool)
+    stack.push_async_callback(indexes.close)
+    return _Stores(database, DirectoryBlobs(data_dir / "blobs", pool), vectors, indexes)
+
+
+def _open_lexical(settings: Settings, path: Path, pool: WorkPool) -> TantivyIndex:
+    return TantivyIndex(path, pool)
+
+
+def _ingestion(
+    settings: Settings, stores: _Stores, models: _Models, stack: AsyncExitStack
+) -> tuple[IngestPipeline, IngestWorker]:
+    parsing = settings.deployment.parsing
+    parser = ProcessParser(
+        processes=parsing.processes, timeout_s=parsing.timeout_s, memory_bytes=parsing.memory_bytes
+    )
+    stack.push_async_callback(parser.close)
+    parts = IngestParts(
+        ledger=SqlLedger(stores.database),
+        truth=SqlIndexTruth(stores.database),
+        sweeping=SqlSweeping(stores.database),
+        blobs=stores.blobs,
+        parser=parser,
+        chunker=chunker_of(settings, models.pieces),
+        analyser=analyse,
+        embedder=models.embedder,
+        indexes=stores.indexes,
+        pool=models.pool,
+        index_identity=models.index_identity,
+    )
+    blob_guard = asyncio.Lock()
+    worker = IngestWorker(parts, blob_guard)
+    ingestor = IngestPipeline(
+        SqlCollections(stores.database),
+        SqlIntake(stores.database),
+        stores.blobs,
+        blob_guard,
+        recipe=recipe_of(settings),
+        index_identity=models.index_identity,
+        wake=worker.wake,
+    )
+    return ingestor, worker
+
+
+def _compose(
+    settings: Settings,
+    lock: DirectoryLock,
+    stores: _Stores,
+    models: _Models,
+    ingestion: tuple[IngestPipeline, IngestWorker],
+) -> Platform:
+    parts = RetrieveParts(
+        live=SqlLiveChunks(stores.database),
+        indexes=stores.indexes,
+        embedder=models.embedder,
+        analyser=analyse,
+        relevance=DEFAULT_RELEVANCE,
+        index_identity=models.index_identity,
+        reranker=models.reranker,
+    )
+    retriever = RetrievePipeline(parts, retrieval_plan(settings))
+    answerer = AnswerPipeline(
+        retriever,
+        EvidenceAssessor(models.embedder, models.pool),
+        ExtractiveGenerator(models.pieces),
+        Verifier(spans, analyse),
+        answer_plan(settings, models.index_identity),
+    )
+    return Platform(
+        settings,
+        lock,
+        SqlCollections(stores.database),
+        SqlDocuments(stores.database),
+        SqlFiles(stores.database),
+        stores.blobs,
+        stores.indexes,
+        parts.live,
+        retriever,
+        answerer,
+        ingestion[0],
+        (ServedModel("ragstead", {"stream": True, "tools": False, "response_format": False, "logprobs": False}),),
+        ingestion[1],
+        stores.vectors,
+        models.index_identity,
+    )
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,74 @@
+"""Fusion: hand-computed cases, properties, and the order of ties."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from ragstead.errors import InvalidRequest
+from ragstead.fusion import Candidates, FusionPlan, convex_combination, fuse, reciprocal_rank_fusion
+from ragstead.model import Strategy
+
+COSINES = hnp.arrays(np.float64, 7, elements=st.floats(-1, 1))
+BM25 = hnp.arrays(np.float64, 7, elements=st.floats(0, 60))
+
+
+def test_convex_combination_by_hand() -> None:
+    fused = convex_combination(np.array([0.8, 0.2, 0.5]), np.array([0.0, 10.0, 5.0]), alpha=0.6)
+    assert fused == pytest.approx([0.6, 0.4, 0.5 * 0.6 + 0.5 * 0.4])
+
+
+def test_convex_combination_with_no_bm25_keeps_the_dense_order() -> None:
+    fused = convex_combination(np.array([0.1, 0.9, 0.4]), np.zeros(3), alpha=0.5)
+    assert np.argsort(-fused).tolist() == [1, 2, 0]
+
+
+def test_convex_combination_of_nothing_is_nothing() -> None:
+    assert convex_combination(np.zeros(0), np.zeros(0), alpha=0.5).shape == (0,)
+
+
+def test_convex_combination_with_alpha_out_of_range_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match=r"1\.5"):
+        convex_combination(np.zeros(1), np.zeros(1), alpha=1.5)
+
+
+@given(COSINES, BM25, st.floats(0, 1))
+def test_convex_combination_stays_in_0_to_1_and_rises_with_both_sides(
+    cosine: np.ndarray, bm25: np.ndarray, alpha: float
+) -> None:
+    fused = convex_combination(cosine, bm25, alpha=alpha)
+    assert (fused >= 0).all()
+    assert (fused <= 1 + 1e-9).all()
+    best = (cosine == cosine.max()) & (bm25 == bm25.max())
+    assert (fused[best] >= fused.max() - 1e-9).all()
+
+
+def test_reciprocal_rank_fusion_by_hand() -> None:
+    fused = reciprocal_rank_fusion(np.array([0.9, 0.1, 0.5]), np.array([1.0, 3.0, 2.0]), k=60)
+    assert fused == pytest.approx([1 / 61 + 1 / 63, 1 / 63 + 1 / 61, 2 / 62])
+
+
+def candidates() -> Candidates:
+    return Candidates(np.array([5, 3, 9]), np.array([0.5, 0.5, 0.9]), np.array([7.0, 7.0, 0.0]))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "plan", "order"),
+    [
+        (Strategy.DENSE, FusionPlan(), [9, 3, 5]),
+        (Strategy.LEXICAL, FusionPlan(), [3, 5, 9]),
+        (Strategy.HYBRID, FusionPlan(alpha=0.9), [9, 3, 5]),
+        (Strategy.HYBRID, FusionPlan(alpha=0.1), [3, 5, 9]),
+        (Strategy.PREFILTER, FusionPlan("rrf"), [5, 9, 3]),
+    ],
+)
+def test_fuse_ranks_by_its_strategy_and_breaks_ties_by_key(
+    strategy: Strategy, plan: FusionPlan, order: list[int]
+) -> None:
+    assert fuse(candidates(), strategy, plan).keys.tolist() == order
+
+
+def test_candidates_of_unequal_length_are_refused() -> None:
+    with pytest.raises(InvalidRequest):
+        Candidates(np.array([1]), np.array([0.1, 0.2]), np.array([1.0]))
