@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`: OpenAI's shape, and `rag` in the request, `citations` and `rag` in the answer."""
+"""`POST /v1/chat/completions`: OpenAI's shape, and `rag` going in, `citations` and `rag` coming out."""
 
 from __future__ import annotations
 
