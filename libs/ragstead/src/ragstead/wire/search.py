@@ -1,0 +1,61 @@
+"""Search and reranking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from ragstead.wire.shapes import Body, StrategyName, View, left_out_when_none
+
+
+class SearchBody(Body):
+    """`POST /v1/search` (ours)."""
+
+    query: str = Field(min_length=1)
+    collection: str = "default"
+    k: int = Field(default=10, ge=1, le=1000)
+    strategy: StrategyName | None = None
+    filter: dict[str, Any] | None = None
+    debug: bool = False
+
+
+class HitDebug(View):
+    """Raw scores, given when asked for."""
+
+    cosine: float
+    bm25: float
+    fused: float
+
+
+class HitView(View):
+    """A chunk found; offsets count in the document's extracted text."""
+
+    document_id: str
+    file_id: str
+    chunk_id: str
+    filename: str
+    page: int | None
+    heading_path: list[str] = Field(default_factory=list)
+    text: str
+    start: int
+    end: int
+    score: float
+    debug: HitDebug | None = left_out_when_none()
+
+
+class SearchView(View):
+    """Hits, best first, and where the time went."""
+
+    hits: list[HitView]
+    timings_ms: dict[str, float]
+    collection_version: int
+
+
+class RerankBody(Body):
+    """`POST /v1/rerank`, as Cohere has it."""
+
+    model: str = Field(min_length=1)
+    query: str = Field(min_length=1)
+    documents: list[str] = Field(min_length=1, max_length=1000)
+    top_n: int | None = Field(default=None, ge=1)
