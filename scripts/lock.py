@@ -1,0 +1,61 @@
+"""Writes the lock files from pyproject.toml: `make lock`; `--upgrade` takes the newest versions.
+
+`requirements.lock` is what `make up` installs; the others are what the checks and tests add, held to the same versions.
+torch is in none of them: pip finds the build that fits the machine (`TORCH` in setup_env.py).
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from setup_env import ROOT, SetupFailed, Stages, call, check_venv_module, in_venv, install, main_of, prepare, say
+
+HEADER = "# Written by `make lock` from pyproject.toml; every version is exact, for Python 3.11 to 3.13 on Linux and macOS.\n"
+
+
+def compile_lock(uv: str | Path, lock: str, *words: str, upgrade: bool) -> None:
+    """Resolves into one lock file, keeping the versions that it has unless asked to upgrade."""
+    target = ROOT / lock
+    call(
+        [uv, "pip", "compile", "--universal", "--python-version", "3.11", "--no-header", "--no-annotate", "--quiet",
+         "--no-emit-index-url", "--output-file", target, *words, *(["--upgrade"] if upgrade else [])]
+    )  # fmt: skip
+    target.write_text(HEADER + "".join(target.read_text().replace(HEADER, "")))
+    say(f"{lock}: {sum('==' in line for line in target.read_text().splitlines())} packages")
+
+
+def find_uv() -> str | Path:
+    """The uv on the path, or one installed into the environment."""
+    found = shutil.which("uv")
+    if found:
+        return found
+    check_venv_module()
+    prepare(Stages(total=5), development=True)
+    install("uv")
+    return in_venv("uv")
+
+
+def lock() -> int:
+    """Writes the three locks."""
+    unknown = [word for word in sys.argv[1:] if word != "--upgrade"]
+    if unknown:
+        raise SetupFailed(f"{unknown[0]} is no option of this script; there is --upgrade")
+    upgrade = "--upgrade" in sys.argv
+    uv = find_uv()
+    base = ["--constraint", "requirements.lock"]
+    groups = [word for group in ("check", "test", "docs") for word in ("--group", group)]
+    compile_lock(uv, "requirements.lock", "pyproject.toml", upgrade=upgrade)
+    compile_lock(uv, "requirements-dev.lock", *groups, *base, upgrade=upgrade)
+    with tempfile.TemporaryDirectory() as folder:
+        without_torch = Path(folder) / "overrides.txt"
+        without_torch.write_text('torch ; python_version < "3"\n')
+        words = ["pyproject.toml", "--extra", "torch", "--override", str(without_torch), *base]
+        compile_lock(uv, "requirements-torch.lock", *words, "--constraint", "requirements-dev.lock", upgrade=upgrade)
+    return 0
+
+
+if __name__ == "__main__":
+    main_of(lock)

@@ -1,0 +1,127 @@
+"""Sets Ragstead up on a fresh machine and serves it in the foreground until Ctrl-C: `make up`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+from setup_env import (
+    ROOT,
+    SetupFailed,
+    Stages,
+    check_disk,
+    check_venv_module,
+    child_of,
+    in_venv,
+    main_of,
+    prepare,
+    say,
+)
+
+READY_WITHIN_S = 600.0
+SAMPLES = ROOT / "samples" / "handbook"
+QUESTION = "How many days of annual leave do I get?"
+LATER_PORT = 5001  # MLflow's, which a later release starts; a warning only until then
+
+
+def port_is_free(port: int) -> bool:
+    """Says whether the loopback port can be bound."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def ready(port: int) -> bool | None:
+    """Says whether a Ragstead at the port is ready; None where none answers there."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://127.0.0.1:{port}/health/ready", timeout=2) as response:
+            body = response.read()
+    except urllib.error.HTTPError as error:
+        body = error.read()
+    except (OSError, ValueError):
+        return None
+    try:
+        return bool(json.loads(body)["ready"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def check_ports(port: int) -> None:
+    """Refuses a port that another program holds, and says how to find that program or go round it."""
+    if not port_is_free(port):
+        raise SetupFailed(
+            f"port {port} is taken by another program. Find it with `lsof -nP -iTCP:{port} -sTCP:LISTEN` and stop it, "
+            f"or serve elsewhere: make up PORT={port + 10}"
+        )
+    if not port_is_free(LATER_PORT):
+        say(f"note: port {LATER_PORT} is taken; nothing uses it yet, a later release will (MLflow)")
+
+
+def announce(port: int, *, began: float | None = None) -> None:
+    """Prints the address and one command to paste."""
+    url = f"http://127.0.0.1:{port}"
+    body = json.dumps({"model": "ragstead", "messages": [{"role": "user", "content": QUESTION}]})
+    after = f" after {time.monotonic() - began:.1f} s" if began is not None else ""
+    say(f"\nRagstead serves {url}{after}; Ctrl-C stops it. Ask it something:\n")
+    say(f"curl -s {url}/v1/chat/completions -H 'Content-Type: application/json' -d '{body}'\n")
+
+
+def wait_until_ready(child: subprocess.Popen[str], port: int) -> None:
+    """Returns once the platform is ready.
+
+    Raises:
+        SetupFailed: If it ends, or is not ready in time.
+    """
+    deadline = time.monotonic() + READY_WITHIN_S
+    while not ready(port):
+        if child.poll() is not None:
+            raise SetupFailed(f"the platform ended with exit {child.returncode} before it was ready; its reason is above")
+        if time.monotonic() > deadline:
+            raise SetupFailed(f"the platform was not ready within {READY_WITHIN_S:.0f} s; run .venv/bin/ragstead doctor")
+        time.sleep(0.1)
+
+
+def serve(port: int, number: str, began: float) -> int:
+    """Runs the platform until it ends or is stopped."""
+    say(f"{number} platform ...")
+    started = time.monotonic()
+    command = [in_venv("ragstead"), "up", "--port", str(port), "--samples", SAMPLES]
+    with child_of(command, environ={"HF_HUB_OFFLINE": "1"}) as child:
+        wait_until_ready(child, port)
+        say(f"{number} platform: {time.monotonic() - started:.1f} s")
+        announce(port, began=began)
+        return child.wait()
+
+
+def up() -> int:
+    """Checks, sets up, serves; the exit code of the platform."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8080), help="default: 8080, or PORT")
+    port: int = parser.parse_args().port
+    began = time.monotonic()
+    if ready(port) is not None:
+        say(f"a Ragstead runs at port {port} already; for one more from another folder: make up PORT={port + 10}")
+        announce(port)
+        return 0
+    stages = Stages(total=5)
+    check_venv_module()
+    if not stages.complete():
+        check_disk()
+    check_ports(port)
+    prepare(stages)
+    return serve(port, "[5/5]", began)
+
+
+if __name__ == "__main__":
+    main_of(up)
