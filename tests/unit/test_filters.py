@@ -119,7 +119,7 @@ def test_sql_and_python_agree_on_every_filter(
         ledger, live = SqlLedger(database), SqlLiveChunks(database)
         works = await ledger.claim(100)
         chunk = Chunk(0, 0, 1, "t")
-        await ledger.record([Parsed(work.version_key, ExtractedText("t"), [chunk]) for work in works], {})
+        await ledger.record([Parsed(work.version_key, ExtractedText("t"), "", [chunk]) for work in works], {})
         await ledger.publish([work.version_key for work in works])
         expected = {f"d{i}" for i, attributes in enumerate(documents) if matches(condition, attributes)}
         keys = [chunk_key(work.version_key, 0) for work in works]

@@ -30,7 +30,9 @@ class ChunkerSettings(_Section):
 
     max_tokens: int = Field(254, ge=32, le=254)
     """Word pieces of heading path and chunk; the model reads 254 and its two special ones. Lower: finer hits."""
-    overlap_tokens: int = Field(0, ge=0, le=128)
+    target_tokens: int = Field(200, ge=16, le=254)
+    """Word pieces up to which whole paragraphs are packed together, without the heading path."""
+    overlap_tokens: int = Field(0, ge=0, le=100)
     """Word pieces that a chunk repeats of the one before it. Higher: fewer answers cut in two, a larger index."""
 
 

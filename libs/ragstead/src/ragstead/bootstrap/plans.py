@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from ragstead.adapters.tokenizers_wordpiece import WordPieces
+from ragstead.chunking import chunk, indexed_title
 from ragstead.fusion import FusionPlan
+from ragstead.model import Chunk, ExtractedText
 from ragstead.pipelines.answer import AnswerPlan
 from ragstead.pipelines.ingest_worker import Chunker
 from ragstead.pipelines.retrieve import RetrievalPlan
 from ragstead.releases import content_hash, release_id
+from ragstead.sentences import spans
 from ragstead.settings import Settings
 
 
@@ -33,3 +36,21 @@ def answer_plan(settings: Settings, index_identity: str) -> AnswerPlan:
     answer = settings.pipeline.answer
     parts = {"pipeline": settings.pipeline.model_dump(mode="json"), "index": index_identity}
     return AnswerPlan(answer.passages, answer.min_support, release_id(parts))
+
+
+def chunker_of(settings: Settings, pieces: WordPieces) -> Chunker:
+    """Return the configured chunker."""
+    sizes = settings.pipeline.chunker
+
+    def cut(extracted: ExtractedText) -> tuple[str, list[Chunk]]:
+        chunks = chunk(
+            extracted,
+            pieces,
+            spans,
+            max_tokens=sizes.max_tokens,
+            target_tokens=sizes.target_tokens,
+            overlap_tokens=sizes.overlap_tokens,
+        )
+        return indexed_title(extracted.title, pieces), chunks
+
+    return cut

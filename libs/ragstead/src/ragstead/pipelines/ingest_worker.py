@@ -22,7 +22,8 @@ from ragstead.ports.work_pool import WorkPool
 
 _log = logging.getLogger(__name__)
 
-Chunker = Callable[[ExtractedText], Sequence[Chunk]]
+Chunker = Callable[[ExtractedText], tuple[str, Sequence[Chunk]]]
+"""Returns the title as it is indexed with every chunk, and the chunks."""
 Analyser = Callable[[str], Sequence[str]]
 
 
@@ -182,7 +183,8 @@ class IngestWorker:
         else:
             extracted = await self._parts.parser.parse(path, work.filename)
         titled = ExtractedText(extracted.text, work.title or extracted.title, extracted.headings, extracted.page_starts)
-        return Parsed(work.version_key, titled, await self._parts.pool.run(lambda: self._parts.chunker(titled)))
+        title, chunks = await self._parts.pool.run(lambda: self._parts.chunker(titled))
+        return Parsed(work.version_key, titled, title, chunks)
 
     async def _index_some(self) -> bool:
         works = await self._parts.ledger.claim(self._batch, State.INDEXING)

@@ -77,10 +77,18 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What parsing and chunking made of a version; no chunks where it holds no text."""
+    """What parsing and chunking made of a version.
+
+    Attributes:
+        version_key: The version.
+        extracted: Its text and title.
+        indexed_title: The title as it is indexed with every chunk, cut where it is very long.
+        chunks: None where it holds no text.
+    """
 
     version_key: int
     extracted: ExtractedText
+    indexed_title: str
     chunks: Sequence[Chunk]
 
 

@@ -103,6 +103,7 @@ def _record(connection: Connection, one: Parsed) -> None:
         .where(versions.c.key == one.version_key)
         .values(
             title=row.given_title or one.extracted.title,
+            indexed_title=one.indexed_title,
             text=one.extracted.text,
             pages=len(one.extracted.page_starts) or None,
             chunk_count=len(one.chunks),

@@ -92,6 +92,7 @@ versions = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("given_title", Text, nullable=False),
     Column("title", Text, nullable=False),
+    Column("indexed_title", Text, nullable=False, default=""),
     Column("plain_text", Boolean, nullable=False),
     Column("recipe", String(64), nullable=False),
     Column("state", String(16), nullable=False, index=True),

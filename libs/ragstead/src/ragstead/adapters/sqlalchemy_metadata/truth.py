@@ -30,7 +30,7 @@ class SqlIndexTruth:
     async def chunks(self, version_keys: Sequence[int]) -> dict[int, Sequence[tuple[int, str]]]:
         """Return (key, indexed text) of every chunk by version."""
         query = (
-            select(chunks, versions.c.title)
+            select(chunks, versions.c.indexed_title)
             .select_from(chunks.join(versions, versions.c.key == chunks.c.version_key))
             .where(chunks.c.version_key.in_(version_keys))
             .order_by(chunks.c.key)
@@ -85,7 +85,7 @@ class SqlSweeping:
 
 
 def _indexed(row: Row[Any]) -> str:
-    return indexed_text(row.title, Chunk(0, row.start, row.end, row.text, tuple(row.heading_path), row.page))
+    return indexed_text(row.indexed_title, Chunk(0, row.start, row.end, row.text, tuple(row.heading_path), row.page))
 
 
 def _dead(connection: Connection, limit: int) -> list[Dead]:

@@ -81,6 +81,7 @@ def _versions() -> None:
         sa.Column("size_bytes", sa.BigInteger, nullable=False),
         sa.Column("given_title", sa.Text, nullable=False),
         sa.Column("title", sa.Text, nullable=False),
+        sa.Column("indexed_title", sa.Text, nullable=False),
         sa.Column("plain_text", sa.Boolean, nullable=False),
         sa.Column("recipe", sa.String(64), nullable=False),
         sa.Column("state", sa.String(16), nullable=False, index=True),
