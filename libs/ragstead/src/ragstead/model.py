@@ -63,6 +63,7 @@ class Collection:
         created_at: Unix seconds.
         metadata: The caller's own labels.
         counts: Documents by state.
+        size_bytes: Bytes of its documents' files.
     """
 
     collection_id: str
@@ -73,6 +74,7 @@ class Collection:
     created_at: int
     metadata: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[State, int] = field(default_factory=dict)
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,9 +41,7 @@ class BearerAuth:
     def _refusal(self, authorization: str) -> Unauthenticated | None:
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
-            return Unauthenticated(
-                "this server asks for an API key: send the header `Authorization: Bearer <key>`"
-            )
+            return Unauthenticated("this server asks for an API key: send the header `Authorization: Bearer <key>`")
         given = _digest(key.strip())
         fits = [hmac.compare_digest(given, digest) for digest in self._digests]
         return None if any(fits) else Unauthenticated("the API key is not one of this server's")

@@ -26,9 +26,7 @@ class BodyLimit:
         limit = self._limit(scope)
         announced = Headers(scope=scope).get("content-length", "0")
         if not announced.isdecimal():
-            await error_response(InvalidRequest(f"Content-Length {announced!r:.40} is no number"))(
-                scope, receive, send
-            )
+            await error_response(InvalidRequest(f"Content-Length {announced!r:.40} is no number"))(scope, receive, send)
         elif int(announced) > limit:
             await error_response(TooLarge(_message(limit)))(scope, receive, send)
         else:

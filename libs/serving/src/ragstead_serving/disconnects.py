@@ -11,7 +11,7 @@ from starlette.types import Receive
 T = TypeVar("T")
 
 
-class ClientGone(Exception):  # noqa: N818  (it names what happened; nobody is at fault)
+class ClientGone(Exception):
     """Raised where the client hung up before its answer was done."""
 
 

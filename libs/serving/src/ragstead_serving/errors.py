@@ -30,6 +30,7 @@ from ragstead.errors import (
     UnreadableDocument,
 )
 from ragstead.wire import ErrorBody, ErrorDetail
+from ragstead_serving.disconnects import ClientGone
 from ragstead_serving.responses import JsonResponse
 from ragstead_serving.validation import invalid_request
 
@@ -112,11 +113,16 @@ def install_error_table(app: FastAPI) -> None:
     app.add_exception_handler(RagsteadError, _on_ragstead_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(ClientGone, _on_client_gone)
 
 
 async def _on_ragstead_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RagsteadError)
     return error_response(error)
+
+
+async def _on_client_gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=499)  # for the metrics; nobody is left to read it
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:

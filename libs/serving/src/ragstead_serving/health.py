@@ -36,10 +36,7 @@ def health_router(readiness: Readiness, metrics: HttpMetrics) -> APIRouter:
         responses={503: {"model": ReadyView, "description": "A dependency is not ready."}},
     )
     async def ready() -> Response:
-        found = {
-            name: DependencyView(ready=ok, detail=detail)
-            for name, (ok, detail) in (await readiness()).items()
-        }
+        found = {name: DependencyView(ready=ok, detail=detail) for name, (ok, detail) in (await readiness()).items()}
         is_ready = all(one.ready for one in found.values())
         headers = {} if is_ready else {"Retry-After": "5"}
         return JsonResponse(ReadyView(ready=is_ready, dependencies=found), 200 if is_ready else 503, headers)

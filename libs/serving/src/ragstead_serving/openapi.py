@@ -40,14 +40,12 @@ def described(description: str, media_type: str) -> Responses:
 
 
 def install_openapi(app: FastAPI, *, with_keys: bool, open_paths: Iterable[str]) -> None:
-    """Make `app.openapi` leave out FastAPI's own 422, which never occurs, and name the bearer scheme where keys are on."""
+    """Make `app.openapi` leave out FastAPI's own 422, which never occurs, and name the bearer scheme with keys."""
     exempt = frozenset(open_paths)
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            made = get_openapi(
-                title=app.title, version=app.version, description=app.description, routes=app.routes
-            )
+            made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
             _drop_422(made)
             if with_keys:
                 _ask_for_key(made, exempt)
@@ -66,9 +64,7 @@ def _drop_422(document: dict[str, Any]) -> None:
 
 
 def _ask_for_key(document: dict[str, Any], exempt: frozenset[str]) -> None:
-    document.setdefault("components", {})["securitySchemes"] = {
-        "bearer": {"type": "http", "scheme": "bearer"}
-    }
+    document.setdefault("components", {})["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
     for path, operation in _operations(document):
         if path not in exempt:
             operation["security"] = [{"bearer": []}]

@@ -40,8 +40,6 @@ class ServiceOptions:
 
     def __post_init__(self) -> None:
         if any(not key.strip() for key in self.api_keys):
-            raise ConfigurationError(
-                "an API key is empty; give it a value, or take it out of deployment.api_keys"
-            )
+            raise ConfigurationError("an API key is empty; give it a value, or take it out of deployment.api_keys")
         if self.max_in_flight < 1:
             raise ConfigurationError(f"max_in_flight is {self.max_in_flight} and must be at least 1")

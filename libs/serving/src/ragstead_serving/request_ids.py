@@ -75,6 +75,4 @@ class CrashBarrier:
         elif MutableHeaders(scope=begun[0]).get("content-type", "").startswith("text/event-stream"):
             await send({"type": "http.response.body", "body": event(body), "more_body": False})
         else:
-            raise ConnectionAbortedError(
-                "the response broke off"
-            )  # the server cuts the connection: half is no answer
+            raise ConnectionAbortedError("the response broke off")  # the server cuts the connection: half is no answer

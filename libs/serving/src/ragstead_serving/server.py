@@ -75,9 +75,7 @@ def _explained(host: str, port: int, exc: OSError) -> ConfigurationError:
         what = f"port {port} on {host} is taken; stop what uses it, or choose another port"
         return ConfigurationError(what, param="deployment.port", code="port_taken")
     if exc.errno == errno.EACCES:
-        return ConfigurationError(
-            f"port {port} needs more rights; choose one above 1023", param="deployment.port"
-        )
+        return ConfigurationError(f"port {port} needs more rights; choose one above 1023", param="deployment.port")
     return ConfigurationError(f"host {host!r} can't be bound: {exc}", param="deployment.host")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
@@ -38,12 +38,10 @@ class EventStream(Response):
         super().__init__(media_type="text/event-stream")
         self._events = events
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI's signature)
         """Send the stream."""
-        try:
+        with suppress(ClientGone):  # nobody is left to tell
             await while_connected(receive, self._send(send))
-        except ClientGone:
-            return
 
     async def _send(self, send: Send) -> None:
         started = False

@@ -25,9 +25,7 @@ def invalid_request(error: RequestValidationError, content_type: str) -> Invalid
     if any(one["type"] == "json_invalid" for one in found):
         first = next(one for one in found if one["type"] == "json_invalid")
         reason = first.get("ctx", {}).get("error", "malformed")
-        return InvalidRequest(
-            f"the body is no JSON: {reason} at character {first['loc'][-1]}", code="invalid_json"
-        )
+        return InvalidRequest(f"the body is no JSON: {reason} at character {first['loc'][-1]}", code="invalid_json")
     if isinstance(error.body, bytes) and found[0]["loc"] == ("body",):
         return InvalidRequest(
             f"the body must be sent as application/json, not {content_type or 'without a Content-Type'!r}",
@@ -40,13 +38,9 @@ def invalid_request(error: RequestValidationError, content_type: str) -> Invalid
 def _told(one: Mapping[str, Any], path: Sequence[str | int]) -> InvalidRequest:
     param = _written(path)
     if not param:
-        return InvalidRequest(
-            "the request has no body, and needs a JSON object", code="missing_required_parameter"
-        )
+        return InvalidRequest("the request has no body, and needs a JSON object", code="missing_required_parameter")
     if one["type"] == _MISSING:
-        return InvalidRequest(
-            f"missing required parameter: {param}", param=param, code="missing_required_parameter"
-        )
+        return InvalidRequest(f"missing required parameter: {param}", param=param, code="missing_required_parameter")
     if one["type"] == _UNKNOWN:
         return InvalidRequest(f"unknown parameter: {param}", param=param, code="unknown_parameter")
     code = "invalid_type" if one["type"].endswith("_type") else "invalid_value"

@@ -1,0 +1,91 @@
+"""The gateway: routes over a platform, and the process that serves them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Callable, Sequence
+
+from fastapi import FastAPI
+
+from ragstead.settings import Settings, resolve_secret
+from ragstead_gateway.batches import batches_router
+from ragstead_gateway.chat import AnswerCounter, chat_router
+from ragstead_gateway.documents import documents_router
+from ragstead_gateway.facade import Platform
+from ragstead_gateway.files import files_router
+from ragstead_gateway.page import page_router
+from ragstead_gateway.search import search_router
+from ragstead_gateway.store_files import store_files_router
+from ragstead_gateway.stores import stores_router
+from ragstead_serving.app import create_service
+from ragstead_serving.host_rules import check_exposure
+from ragstead_serving.metrics import HttpMetrics
+from ragstead_serving.options import ServiceOptions
+from ragstead_serving.server import bind, serve
+
+_MULTIPART_BYTES = 64 * 1024
+"""Room for what a multipart body has besides the file."""
+_UPLOADS = re.compile(r"POST /v1/files|PUT /v1/vector_stores/[^/]+/documents/.+", re.DOTALL)
+_DESCRIPTION = "Documents in, answers with checked evidence out, over an OpenAI-compatible API."
+
+
+def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
+    """Return the gateway's ASGI app; it needs no lifespan, so httpx's `ASGITransport` can drive it in process.
+
+    Args:
+        platform: What the routes call; `platform.settings.deployment` has the limits and the host rules.
+        api_keys: Any of them opens the API; none where it is open, as it is in process. The page at `/` and the health
+            paths need none.
+    """
+    deployment = platform.settings.deployment
+    options = ServiceOptions(
+        api_keys=tuple(api_keys),
+        open_paths=frozenset({"/", "/health/live", "/health/ready"}),
+        allowed_hosts=deployment.allowed_hosts,
+        allowed_origins=deployment.allowed_origins,
+        max_body_bytes=deployment.max_body_bytes,
+        max_upload_bytes=deployment.max_upload_bytes + _MULTIPART_BYTES,
+        is_upload=is_upload,
+        max_in_flight=deployment.max_waiting,
+    )
+    metrics = HttpMetrics()
+    version = importlib.metadata.version("ragstead")
+    app = create_service(
+        "Ragstead", _DESCRIPTION, version, options=options, readiness=platform.readiness, metrics=metrics
+    )
+    app.include_router(chat_router(platform, AnswerCounter(metrics.registry)))
+    for router in (search_router, files_router, stores_router, store_files_router, batches_router, documents_router):
+        app.include_router(router(platform))
+    app.include_router(page_router())
+    return app
+
+
+def is_upload(method: str, path: str) -> bool:
+    """True for requests whose body is a file."""
+    return _UPLOADS.fullmatch(f"{method} {path}") is not None
+
+
+async def run_gateway(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
+    """Serve the platform until SIGINT or SIGTERM.
+
+    The address is checked and bound before the platform is opened, so a taken port costs no time.
+
+    Args:
+        settings: Both halves; the address is `deployment.host` and `deployment.port`, 0 for any free port.
+        on_ready: Called with the URL when requests are answered.
+
+    Raises:
+        ConfigurationError: If the address can be reached from elsewhere and no API key is configured, if the port is
+            taken, or if a key's reference leads nowhere.
+        StoreInUse: If another process owns the data directory.
+    """
+    from ragstead.bootstrap.platform import open_platform  # noqa: PLC0415  (models and stores; the routes need none)
+
+    deployment = settings.deployment
+    api_keys = [resolve_secret(reference) for reference in deployment.api_keys]
+    check_exposure(deployment.host, api_keys)
+    listener = bind(deployment.host, deployment.port)
+    with listener.socket:
+        async with open_platform(settings) as platform:
+            await serve(create_app(platform, api_keys=api_keys), listener, on_ready=on_ready)

@@ -1,0 +1,112 @@
+"""From the body of a chat completion to a question: what is understood is translated, the rest is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ragstead.errors import InvalidRequest
+from ragstead.filters import Filter, parse_filter
+from ragstead.pipelines.answer import AskRequest
+from ragstead.ports.generator import Message, Sampling
+from ragstead.wire import ChatBody, ChatMessage
+
+_ROLES = {"developer": "system"}
+
+
+def ask_request(body: ChatBody, *, max_question_chars: int) -> AskRequest:
+    """Return what the pipeline is asked.
+
+    Raises:
+        InvalidRequest: If the body asks for what no served model can do, if its last message is not the user's, or
+            if the question is empty or too long.
+    """
+    _refuse_unserved(body)
+    messages = [_message(message, f"messages[{i}]") for i, message in enumerate(body.messages)]
+    last = f"messages[{len(messages) - 1}]"
+    if messages[-1].role != "user":
+        raise InvalidRequest(
+            f"{last}.role is {body.messages[-1].role!r}; the last message must be the user's", param=last
+        )
+    question = messages[-1].content
+    check_question(question, max_question_chars, f"{last}.content")
+    return AskRequest(
+        question=question,
+        collection=body.rag.collection,
+        messages=tuple(messages),
+        filter=read_filter(body.rag.filter, "rag.filter"),
+        k=body.rag.k,
+        strategy=body.rag.strategy,
+        sampling=_sampling(body),
+    )
+
+
+def check_question(question: str, max_chars: int, param: str) -> None:
+    """Refuse a question or query that is blank or too long.
+
+    Raises:
+        InvalidRequest: Then, naming `param`.
+    """
+    if not question.strip():
+        raise InvalidRequest(f"{param} is empty; ask something", param=param, code="empty_question")
+    if len(question) > max_chars:
+        what = f"{param} has {len(question)} characters, and at most {max_chars} are read; shorten it"
+        raise InvalidRequest(what, param=param, code="question_too_long")
+
+
+def read_filter(value: object, field: str) -> Filter | None:
+    """Return the filter that stands in `field`; an error in it is named by where it stands there.
+
+    Raises:
+        InvalidRequest: If it is off in any way.
+    """
+    try:
+        return parse_filter(value)
+    except InvalidRequest as exc:
+        where = (exc.param or "filter").replace("filter", field, 1)
+        raise InvalidRequest(str(exc).replace("filter", field, 1), param=where, code=exc.code) from exc
+
+
+def _refuse_unserved(body: ChatBody) -> None:
+    unserved: Sequence[tuple[str, bool]] = (
+        ("n", body.n not in (None, 1)),
+        ("tools", bool(body.tools)),
+        ("tool_choice", body.tool_choice not in (None, "none")),
+        ("logprobs", bool(body.logprobs)),
+        ("top_logprobs", body.top_logprobs is not None),
+        ("response_format", body.response_format not in (None, {"type": "text"})),
+    )
+    for param, asked in unserved:
+        if asked:
+            raise InvalidRequest(
+                f"{param}: model {body.model!r} can't do that", param=param, code="unsupported_parameter"
+            )
+    if body.stream_options is not None and not body.stream:
+        raise InvalidRequest("stream_options go with stream: true", param="stream_options", code="invalid_value")
+    for param in ("conversation_id", "template"):
+        if getattr(body.rag, param) is not None:
+            what = f"rag.{param} is not available in this release"
+            raise InvalidRequest(what, param=f"rag.{param}", code="unsupported_parameter")
+
+
+def _message(message: ChatMessage, where: str) -> Message:
+    if message.role == "tool" or message.tool_calls or message.tool_call_id is not None:
+        raise InvalidRequest(f"{where}: no model here calls tools", param=where, code="unsupported_parameter")
+    content = message.content
+    if content is None and message.role != "assistant":
+        raise InvalidRequest(f"{where}.content is missing", param=f"{where}.content", code="missing_required_parameter")
+    if isinstance(content, list):
+        content = "\n".join(part.text for part in content)
+    return Message(_ROLES.get(message.role, message.role), content or "")
+
+
+def _sampling(body: ChatBody) -> Sampling:
+    stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
+    return Sampling(
+        temperature=body.temperature,
+        top_p=body.top_p,
+        seed=body.seed,
+        frequency_penalty=body.frequency_penalty,
+        presence_penalty=body.presence_penalty,
+        max_tokens=body.max_completion_tokens or body.max_tokens,
+        stop=stop,
+    )

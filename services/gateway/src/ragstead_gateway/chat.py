@@ -1,0 +1,95 @@
+"""`/v1/chat/completions` and the models that it may name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Request, Response
+from prometheus_client import CollectorRegistry, Counter
+
+from ragstead.errors import NotFound
+from ragstead.model import Answer
+from ragstead.wire import ChatBody, ChatView, ModelList, ModelView
+from ragstead_gateway.answers import Completion
+from ragstead_gateway.asking import ask_request
+from ragstead_gateway.examples import CHAT, CHAT_ANSWER, STREAM
+from ragstead_gateway.facade import Platform, ServedModel
+from ragstead_serving.disconnects import while_connected
+from ragstead_serving.openapi import Responses, errors
+from ragstead_serving.responses import JsonResponse, ServiceRoute
+from ragstead_serving.sse import EventStream
+
+_STREAMED: Responses = {
+    200: {
+        "description": "The answer, or the refusal; with `stream: true` as server-sent events.",
+        "content": {
+            "application/json": {"example": CHAT_ANSWER},
+            "text/event-stream": {"schema": {"type": "string"}, "example": STREAM},
+        },
+    }
+}
+
+
+class AnswerCounter:
+    """Counts answers by outcome: `answered`, or the reason of the refusal."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._answers = Counter("ragstead_answers", "Answers given.", ["outcome"], registry=registry)
+
+    def count(self, answer: Answer) -> Answer:
+        """Book the answer and return it."""
+        self._answers.labels(answer.reason.value if answer.reason else "answered").inc()
+        return answer
+
+
+async def _counted(
+    pieces: AsyncGenerator[str | Answer, None], counter: AnswerCounter
+) -> AsyncGenerator[str | Answer, None]:
+    async with aclosing(pieces):
+        async for piece in pieces:
+            yield counter.count(piece) if isinstance(piece, Answer) else piece
+
+
+def chat_router(platform: Platform, counter: AnswerCounter) -> APIRouter:
+    """Return the routes `/v1/chat/completions` and `/v1/models`."""
+    router = APIRouter(route_class=ServiceRoute, tags=["chat"])
+    models = {model.name: model for model in platform.models}
+    began = int(time.time())
+    max_chars = platform.settings.deployment.max_question_chars
+
+    def find(name: str) -> ServedModel:
+        if name not in models:
+            raise NotFound("model", name, f"there are {', '.join(sorted(models))}")
+        return models[name]
+
+    @router.post("/v1/chat/completions", response_model=ChatView, responses=errors(404) | _STREAMED)
+    async def create_chat_completion(
+        request: Request, body: Annotated[ChatBody, Body(openapi_examples=CHAT)]
+    ) -> Response:
+        """Answer the last message from a collection, every claim with its evidence."""
+        find(body.model)
+        asked = ask_request(body, max_question_chars=max_chars)
+        completion = Completion(body.model, bool(body.stream_options and body.stream_options.include_usage))
+        if body.stream:
+            return EventStream(completion.chunks(_counted(platform.answerer.stream(asked), counter)))
+        answer = await while_connected(request.receive, platform.answerer.answer(asked))
+        return JsonResponse(completion.whole(counter.count(answer)))
+
+    @router.get("/v1/models", response_model=ModelList, responses=errors())
+    async def list_models() -> Response:
+        """List the pipelines that `model` may name, and what each can do."""
+        return JsonResponse(ModelList(data=[_view(model, began) for model in models.values()]))
+
+    @router.get("/v1/models/{model}", response_model=ModelView, responses=errors(404))
+    async def retrieve_model(model: str) -> Response:
+        """Show one of them."""
+        return JsonResponse(_view(find(model), began))
+
+    return router
+
+
+def _view(model: ServedModel, began: int) -> ModelView:
+    return ModelView(id=model.name, created=began, owned_by="ragstead", capabilities=dict(model.capabilities))

@@ -1,0 +1,62 @@
+"""`/v1/search` (ours) and `/v1/rerank`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Request, Response
+
+from ragstead.errors import NotFound
+from ragstead.model import Hit
+from ragstead.pipelines.retrieve import SearchRequest
+from ragstead.wire import HitDebug, HitView, RerankBody, SearchBody, SearchView
+from ragstead_gateway.asking import check_question, read_filter
+from ragstead_gateway.examples import RERANK, SEARCH
+from ragstead_gateway.facade import Platform
+from ragstead_serving.disconnects import while_connected
+from ragstead_serving.openapi import errors
+from ragstead_serving.responses import JsonResponse, ServiceRoute
+
+
+def search_router(platform: Platform) -> APIRouter:
+    """Return the routes `/v1/search` and `/v1/rerank`."""
+    router = APIRouter(route_class=ServiceRoute, tags=["search"])
+    max_chars = platform.settings.deployment.max_question_chars
+
+    @router.post("/v1/search", response_model=SearchView, responses=errors(404))
+    async def search(request: Request, body: Annotated[SearchBody, Body(openapi_examples=SEARCH)]) -> Response:
+        """Find the chunks of a collection that are relevant to a query, best first."""
+        check_question(body.query, max_chars, "query")
+        asked = SearchRequest(body.query, body.collection, body.k, body.strategy, read_filter(body.filter, "filter"))
+        found = await while_connected(request.receive, platform.retriever.search(asked))
+        return JsonResponse(
+            SearchView(
+                hits=[_view(hit, debug=body.debug) for hit in found.hits],
+                timings_ms=dict(found.timings_ms),
+                collection_version=found.collection.version,
+            )
+        )
+
+    @router.post("/v1/rerank", status_code=404, responses=errors(404))
+    async def rerank(body: Annotated[RerankBody, Body(openapi_examples=RERANK)]) -> Response:
+        """Score documents against a query: 404 while no reranker is served."""
+        raise NotFound("model", body.model, "no reranker is configured")
+
+    return router
+
+
+def _view(hit: Hit, *, debug: bool) -> HitView:
+    stored, chunk = hit.stored, hit.stored.chunk
+    return HitView(
+        document_id=stored.document_id,
+        file_id=stored.file_id,
+        chunk_id=stored.chunk_id,
+        filename=stored.filename,
+        page=chunk.page,
+        heading_path=list(chunk.heading_path),
+        text=chunk.text,
+        start=chunk.start,
+        end=chunk.end,
+        score=hit.score,
+        debug=HitDebug(cosine=hit.cosine, bm25=hit.bm25, fused=hit.fused) if debug else None,
+    )
