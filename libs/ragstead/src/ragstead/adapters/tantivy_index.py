@@ -171,9 +171,7 @@ class TantivyIndex:
             searcher = self._index.searcher()
             if searcher.num_docs == 0:
                 return np.empty(0, dtype=np.int64)
-            found = searcher.search(
-                _Query.all_query(), searcher.num_docs, False, "key", order=tantivy.Order.Asc
-            )
+            found = searcher.search(_Query.all_query(), searcher.num_docs, False, "key", order=tantivy.Order.Asc)
             return np.fromiter((key for key, _ in found.hits), dtype=np.int64, count=len(found.hits))
 
     def _document_frequencies(self, terms: Collection[str]) -> tuple[int, dict[str, int]]:
