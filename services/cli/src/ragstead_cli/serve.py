@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragstead.errors import InvalidRequest, RagsteadError
+from ragstead.errors import InvalidRequest, RagsteadError, StoreInUse
 from ragstead_cli.output import console, print_json, say
 from ragstead_cli.verb import Invocation, verb
 
@@ -70,7 +70,7 @@ def _run(main: Coroutine[Any, Any, None]) -> int:
 
 
 async def _serve(invocation: Invocation, port: int | None, samples: Path | None) -> None:
-    from ragstead.bootstrap.ownership import DirectoryLock
+    from ragstead.bootstrap.ownership import read_owner
     from ragstead.bootstrap.platform import open_platform
     from ragstead_gateway.app import create_app
     from ragstead_serving.host_rules import check_exposure
@@ -79,21 +79,22 @@ async def _serve(invocation: Invocation, port: int | None, samples: Path | None)
     settings = invocation.settings()
     host = settings.deployment.host
     check_exposure(host, settings.deployment.api_keys)
-    lock = DirectoryLock(settings.deployment.data_dir)
-    lock.acquire()
-    try:
-        listener = bind(host, settings.deployment.port if port is None else port)
-        async with open_platform(settings) as platform, contextlib.AsyncExitStack() as stack:
-            app = create_app(platform)
+    owner = read_owner(settings.deployment.data_dir)
+    if owner is not None:
+        raise StoreInUse(
+            f"data directory {settings.deployment.data_dir} is in use by {owner}; use that one, stop it, "
+            "or give another with --data-dir"
+        )
+    listener = bind(host, settings.deployment.port if port is None else port)
+    async with open_platform(settings) as platform, contextlib.AsyncExitStack() as stack:
+        app = create_app(platform)
 
-            def ready(url: str) -> None:
-                lock.publish(url)
-                task = asyncio.create_task(_welcome(invocation, settings, app, url, samples))
-                stack.push_async_callback(_cancelled, task)
+        def ready(url: str) -> None:
+            platform.lock.publish(url)
+            task = asyncio.create_task(_welcome(invocation, settings, app, url, samples))
+            stack.push_async_callback(_cancelled, task)
 
-            await serve(app, listener, on_ready=ready)
-    finally:
-        lock.release()
+        await serve(app, listener, on_ready=ready)
 
 
 async def _welcome(

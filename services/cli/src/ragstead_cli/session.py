@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from ragstead.bootstrap.ownership import DirectoryLock, Owner, read_owner
+from ragstead.bootstrap.ownership import Owner, read_owner
 from ragstead.errors import StoreInUse
 from ragstead_cli.api import Api
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
 
     from fastapi import FastAPI
 
+    from ragstead.bootstrap.platform import Platform
     from ragstead.settings import Settings
     from ragstead_cli.verb import Invocation
 
@@ -39,23 +41,15 @@ async def connect(invocation: Invocation, settings: Settings | None = None) -> A
         StoreInUse: If the directory is held, for ten seconds on end, by a process that can't be talked to.
     """
     settings = settings or invocation.settings()
-    lock = DirectoryLock(settings.deployment.data_dir)
-    owner = await _claim(lock, settings)
     headers = authorization(settings, invocation.environ)
-    if owner is not None:
-        async with httpx.AsyncClient(
-            base_url=str(owner.address), headers=headers, timeout=_TIMEOUT, trust_env=False
-        ) as client:
-            yield Api(client, f"the platform at {owner.address} (process {owner.pid})")
-        return
-    try:
-        from ragstead.bootstrap.platform import open_platform
-        from ragstead_gateway.app import create_app
+    async with contextlib.AsyncExitStack() as stack:
+        claimed = await _claim(settings, stack)
+        if isinstance(claimed, Owner):
+            yield await stack.enter_async_context(_remote_api(claimed, headers))
+        else:
+            from ragstead_gateway.app import create_app
 
-        async with open_platform(settings) as platform, local_api(create_app(platform), settings, headers) as api:
-            yield api
-    finally:
-        lock.release()
+            yield await stack.enter_async_context(local_api(create_app(claimed), settings, headers))
 
 
 @contextlib.asynccontextmanager
@@ -80,21 +74,31 @@ def authorization(settings: Settings, environ: Mapping[str, str]) -> dict[str, s
     return {"authorization": f"Bearer {key}"} if key else {}
 
 
-async def _claim(lock: DirectoryLock, settings: Settings) -> Owner | None:
-    """Take the directory (None), or return the owner that answers."""
+@contextlib.asynccontextmanager
+async def _remote_api(owner: Owner, headers: Mapping[str, str]) -> AsyncIterator[Api]:
+    # No proxy of the environment's: the owner is on this machine.
+    async with httpx.AsyncClient(
+        base_url=str(owner.address), headers=dict(headers), timeout=_TIMEOUT, trust_env=False
+    ) as client:
+        yield Api(client, f"the platform at {owner.address} (process {owner.pid})")
+
+
+async def _claim(settings: Settings, stack: contextlib.AsyncExitStack) -> Owner | Platform:
+    """Return the owner that answers, or the platform opened on the directory that nobody holds."""
+    data_dir = settings.deployment.data_dir
     deadline = time.monotonic() + _PATIENCE_S
     while True:
-        try:
-            lock.acquire()
-        except StoreInUse as exc:
-            owner = read_owner(settings.deployment.data_dir)
-            if owner is not None and owner.address and await _is_alive(owner.address):
-                return owner
-            if time.monotonic() > deadline:
-                raise _unreachable(settings, owner) from exc
-            await asyncio.sleep(_PAUSE_S)
-        else:
-            return None
+        owner = read_owner(data_dir)
+        if owner is None:
+            from ragstead.bootstrap.platform import open_platform
+
+            with contextlib.suppress(StoreInUse):  # somebody was faster: look who it is
+                return await stack.enter_async_context(open_platform(settings))
+        elif owner.address and await _is_alive(owner.address):
+            return owner
+        if time.monotonic() > deadline:
+            raise _unreachable(data_dir, owner or Owner(0, None, 0.0))
+        await asyncio.sleep(_PAUSE_S)
 
 
 async def _is_alive(address: str) -> bool:
@@ -105,10 +109,9 @@ async def _is_alive(address: str) -> bool:
             return False
 
 
-def _unreachable(settings: Settings, owner: Owner | None) -> StoreInUse:
-    who = owner or Owner(0, None, 0.0)
-    trouble = "does not answer" if who.address else "serves no API"
+def _unreachable(data_dir: Path, owner: Owner) -> StoreInUse:
+    trouble = "does not answer" if owner.address else "serves no API"
     return StoreInUse(
-        f"data directory {settings.deployment.data_dir} is held by {who}, which {trouble}; "
+        f"data directory {data_dir} is held by {owner}, which {trouble}; "
         "wait for it to end or stop it, or give another with --data-dir"
     )
