@@ -1,0 +1,85 @@
+"""The `ragstead` command: its verbs, and what leaves the process when one fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from ragstead.errors import (
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    RagsteadError,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+from ragstead_cli import ask, configuration, doctor, documents, evaluate, ingest, models, search, serve
+from ragstead_cli.errors import Missing
+from ragstead_cli.output import say
+
+FAILED, BAD_INPUT, UNREACHABLE, INTERRUPTED, BROKEN_PIPE = 1, 2, 4, 130, 141
+
+_CALLERS_FAULT = (InvalidRequest, NotFound, Missing, TooLarge, Unauthenticated, Forbidden)
+
+app = typer.Typer(
+    name="ragstead",
+    help="A self-hosted RAG platform: documents in, answers with checked evidence out.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for part in (serve, ingest, documents, search, ask, evaluate, models, doctor, configuration):
+    part.register(app)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code; errors are one line on stderr, never a traceback."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(args=words or ["--help"], prog_name="ragstead", standalone_mode=False)
+        sys.stdout.flush()
+    except typer.TyperException as error:
+        say(f"ragstead: {error.format_message()}; `ragstead --help` shows how")
+        return BAD_INPUT
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
+        return BROKEN_PIPE
+    except (KeyboardInterrupt, typer.Abort):
+        say("ragstead: interrupted")
+        return INTERRUPTED
+    except RagsteadError as error:
+        say(f"ragstead: {error}")
+        return exit_code(error)
+    except OSError as error:
+        say(f"ragstead: {error}")
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - the outermost loop of the process: a defect is told in one line
+        say(f"ragstead: unexpected {type(error).__name__}: {error}; details in {_details()}")
+        return FAILED
+    return int(code or 0)
+
+
+def exit_code(error: RagsteadError) -> int:
+    """Return the exit code that CONTRACT's table gives the error."""
+    if isinstance(error, (Unavailable, Overloaded)):
+        return UNREACHABLE
+    return BAD_INPUT if isinstance(error, _CALLERS_FAULT) else FAILED
+
+
+def _details() -> str:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="ragstead-error-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
+    ) as file:
+        file.write(traceback.format_exc())
+    return file.name
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""`ragstead up` and `ragstead serve`: the platform in this process, for others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ragstead.errors import InvalidRequest, RagsteadError, StoreInUse
+from ragstead_cli.output import console, print_json, say
+from ragstead_cli.verb import Invocation, verb
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from ragstead.settings import Settings
+    from ragstead_cli.api import Api
+
+_QUESTION = "How many days of annual leave do I get?"
+
+PortOption = Annotated[
+    int | None,
+    typer.Option("--port", help="Port; the configuration's (8080) if not given.", min=0, max=65535),
+]
+SamplesOption = Annotated[
+    Path | None,
+    typer.Option("--samples", metavar="DIR", help="Folder to ingest into 'default' if the store is empty."),
+]
+
+
+def up(invocation: Invocation, port: PortOption = None, samples: SamplesOption = None) -> int:
+    """Serve the whole platform from this process, until Ctrl-C."""
+    if samples is not None and not samples.is_dir():
+        raise InvalidRequest(f"--samples {str(samples)!r} is no folder; check the path", param="--samples")
+    return _run(_serve(invocation, port, samples))
+
+
+def gateway(invocation: Invocation, port: PortOption = None) -> int:
+    """Serve the API gateway, until Ctrl-C."""
+    return _run(_serve(invocation, port, None))
+
+
+def register(app: typer.Typer) -> None:
+    """List the verbs."""
+    verb(app, "up", example="ragstead up --port 8080")(up)
+    group = typer.Typer(help="Serve one service.", rich_markup_mode=None)
+    group.callback()(_one_service)
+    verb(group, "gateway", example="ragstead serve gateway --port 8080")(gateway)
+    app.add_typer(group, name="serve")
+
+
+def _one_service() -> None:
+    """Serve one service."""  # a group of one verb would else be that verb itself
+
+
+def _run(main: Coroutine[Any, Any, None]) -> int:
+    from ragstead_serving.server import run
+
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    run(main)
+    return 0
+
+
+async def _serve(invocation: Invocation, port: int | None, samples: Path | None) -> None:
+    from ragstead.bootstrap.ownership import read_owner
+    from ragstead.bootstrap.platform import open_platform
+    from ragstead_gateway.app import create_app
+    from ragstead_serving.host_rules import check_exposure
+    from ragstead_serving.server import bind, serve
+
+    settings = invocation.settings()
+    host = settings.deployment.host
+    check_exposure(host, settings.deployment.api_keys)
+    owner = read_owner(settings.deployment.data_dir)
+    if owner is not None:
+        raise StoreInUse(
+            f"data directory {settings.deployment.data_dir} is in use by {owner}; use that one, stop it, "
+            "or give another with --data-dir"
+        )
+    listener = bind(host, settings.deployment.port if port is None else port)
+    async with open_platform(settings) as platform, contextlib.AsyncExitStack() as stack:
+        app = create_app(platform)
+
+        def ready(url: str) -> None:
+            platform.lock.publish(url)
+            task = asyncio.create_task(_welcome(invocation, settings, app, url, samples))
+            stack.push_async_callback(_cancelled, task)
+
+        await serve(app, listener, on_ready=ready)
+
+
+async def _welcome(
+    invocation: Invocation, settings: Settings, app: FastAPI, url: str, samples: Path | None
+) -> None:
+    """Say where it is; put the samples in; show how to ask."""
+    from ragstead_cli.session import authorization, local_api
+
+    if invocation.json:
+        print_json({"url": url, "pid": os.getpid()})
+    else:
+        console().print(f"Ragstead serves on {url}", style="bold")
+    if samples is not None:
+        try:
+            async with local_api(app, settings, authorization(settings, invocation.environ)) as api:
+                await _ingest_samples(api, samples, settings)
+        except RagsteadError as error:
+            say(f"ragstead: the samples are not in: {error}")
+    if not invocation.json:
+        body = json.dumps({"model": "ragstead", "messages": [{"role": "user", "content": _QUESTION}]})
+        key = " -H \"authorization: Bearer $RAGSTEAD_API_KEY\"" if settings.deployment.api_keys else ""
+        out = console()
+        out.print(f"\ncurl -s {url}/v1/chat/completions -H 'content-type: application/json'{key} -d '{body}'")
+        out.print("\nCtrl-C stops it.", style="dim")
+
+
+async def _ingest_samples(api: Api, samples: Path, settings: Settings) -> None:
+    from ragstead_cli.ingest import Format, run
+    from ragstead_cli.uploads import Uploader
+
+    stores = (await api.get("/v1/vector_stores"))["data"]
+    if any(store["file_counts"]["total"] for store in stores):
+        return
+    say(f"ragstead: the store is empty; ingesting {samples}")
+    uploader = Uploader(api, "default", {}, max_bytes=settings.deployment.max_upload_bytes)
+    report = await run(uploader, [samples], Format.FILES)
+    seconds = report.document()["seconds"]
+    say(f"ragstead: {report.counts['indexed']} documents, {report.chunks} chunks in {seconds:.1f} s")
+    for failure in report.failures:
+        say(f"ragstead: {failure.path} failed: {failure.reason}")
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    if not task.cancelled() and task.exception() is not None:
+        say(f"ragstead: {task.exception()}")

@@ -1,0 +1,120 @@
+"""How a verb is declared: the options that all share, and what it is handed."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ragstead_cli.output import print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ragstead.settings import Settings
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE")]
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", help="Data directory; default .ragstead, or RAGSTEAD_DATA_DIR.", metavar="DIR"
+    ),
+]
+CollectionOption = Annotated[
+    str, typer.Option("--collection", help="Collection of the documents.", metavar="NAME")
+]
+
+Implementation = Callable[..., int | None | Coroutine[Any, Any, int | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What every verb is handed beside its own arguments.
+
+    Attributes:
+        json: Whether the result is one JSON document.
+        config: The configuration file, or None for the defaults.
+        data_dir: Overrides the configuration's.
+        collection: The collection meant.
+    """
+
+    json: bool
+    config: Path | None
+    data_dir: Path | None
+    collection: str = "default"
+
+    def settings(self) -> Settings:
+        """Read the settings.
+
+        Raises:
+            ConfigurationError: If the file is not there or off.
+        """
+        from ragstead.settings import load_settings
+
+        return load_settings(self.config, data_dir=self.data_dir, environ=self.environ)
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment, which the command line reads here alone."""
+        return os.environ
+
+    def show(self, document: Mapping[str, Any], for_people: Callable[[], None]) -> None:
+        """Print the result: the document as JSON where that was asked for, else what `for_people` prints."""
+        if self.json:
+            print_json(document)
+        else:
+            for_people()
+
+
+def verb(
+    app: typer.Typer, name: str, *, example: str, collection: bool = False
+) -> Callable[[Implementation], Implementation]:
+    """Register a function, sync or async, as the verb `name`.
+
+    Its first parameter is the `Invocation`; the shared options are added to its own. It returns the exit code, or
+    None for 0.
+
+    Args:
+        app: Where it is listed.
+        name: What people type.
+        example: Stands under the verb's help.
+        collection: Whether it takes `--collection`.
+    """
+
+    def register(function: Implementation) -> Implementation:
+        def call(
+            *, json_output: bool, config: Path | None, data_dir: Path | None, **given: object
+        ) -> int | None:
+            invocation = Invocation(json_output, config, data_dir, str(given.pop("collection", "default")))
+            done = function(invocation, **given)
+            return asyncio.run(done) if asyncio.iscoroutine(done) else done  # type: ignore[return-value]
+
+        parameters = _parameters(function, collection=collection)
+        call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        app.command(name, help=inspect.getdoc(function), epilog=f"Example: {example}")(call)
+        return function
+
+    return register
+
+
+def _parameters(function: Implementation, *, collection: bool) -> list[inspect.Parameter]:
+    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+    shared: list[tuple[str, Any, object]] = [("collection", CollectionOption, "default")] if collection else []
+    shared += [
+        ("json_output", JsonOption, False),
+        ("config", ConfigOption, None),
+        ("data_dir", DataDirOption, None),
+    ]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [parameter.replace(kind=kind) for parameter in own] + [
+        inspect.Parameter(name, kind, annotation=annotation, default=default)
+        for name, annotation, default in shared
+    ]
