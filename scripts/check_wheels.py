@@ -59,7 +59,8 @@ def missing(lock: Path, python: str, machine: str) -> str:
              *platforms, "-r", str(wanted)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-    return done.stderr.strip() if done.returncode else ""
+    errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+    return " ".join(errors) or done.stderr if done.returncode else ""
 
 
 def check_wheels() -> int:
