@@ -50,11 +50,11 @@ def check() -> int:
     if unknown:
         say(f"no check named {unknown[0]!r}; there are: {', '.join(CHECKS)}")
         return 2
-    stages = Stages(total=5)
+    stages = Stages(total=4)
     check_venv_module()
     if not stages.complete():
         check_disk()
-    prepare(stages, development=True)
+    prepare(stages, development=True, model=False)
     failed = run_checks(sys.argv[1:] or list(CHECKS))
     say(f"{len(failed)} failed: {', '.join(failed)}" if failed else "every check passed")
     return 1 if failed else 0

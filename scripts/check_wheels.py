@@ -13,7 +13,7 @@ from pathlib import Path
 
 from setup_env import ROOT, in_venv, main_of, say
 
-PYTHONS = ("3.11", "3.12", "3.13")
+PATCHES = {"3.11": "3.11.9", "3.12": "3.12.9", "3.13": "3.13.2"}  # some wheels ask for more than the first of a line
 GLIBC = range(34, 16, -1)  # manylinux tags from Ubuntu 22.04's and Debian 12's glibc downwards
 MACHINES = {
     "Linux x86-64": (*(f"manylinux_2_{n}_x86_64" for n in GLIBC), "manylinux2014_x86_64", "linux_x86_64"),
@@ -39,8 +39,7 @@ def lines_for(lock: Path, python: str, machine: str) -> list[str]:
         "    line = line.split('#')[0].strip()\n"
         "    if line and ((r := R(line)).marker is None or r.marker.evaluate(env)): print(f'{r.name}{r.specifier}')\n"
     )
-    patch = {"3.11": "3.11.9", "3.12": "3.12.9", "3.13": "3.13.2"}[python]
-    env = {**MARKERS[machine], "python_version": python, "python_full_version": patch}
+    env = {**MARKERS[machine], "python_version": python, "python_full_version": PATCHES[python]}
     done = subprocess.run(
         [str(in_venv("python")), "-c", question, str(lock), json.dumps(env)], capture_output=True, text=True, check=True
     )
@@ -55,11 +54,12 @@ def missing(lock: Path, python: str, machine: str) -> str:
         platforms = [word for tag in MACHINES[machine] for word in ("--platform", tag)]
         done = subprocess.run(
             [str(in_venv("python")), "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet",
-             "--only-binary=:all:", "--target", f"{folder}/none", "--python-version", python, "--implementation", "cp",
+             "--only-binary=:all:", "--target", f"{folder}/none", "--python-version", PATCHES[python], "--implementation", "cp",
              *platforms, "-r", str(wanted)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-    return done.stderr.strip() if done.returncode else ""
+    errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+    return " ".join(errors) or done.stderr if done.returncode else ""
 
 
 def check_wheels() -> int:
@@ -67,7 +67,7 @@ def check_wheels() -> int:
     locks = [ROOT / name for name in sys.argv[1:] or ["requirements.lock", "requirements-model.txt"]]
     bad = 0
     for lock in locks:
-        for python in PYTHONS:
+        for python in PATCHES:
             for machine in MACHINES:
                 problem = missing(lock, python, machine)
                 bad += bool(problem)

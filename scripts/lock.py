@@ -33,7 +33,7 @@ def find_uv() -> str | Path:
     if found:
         return found
     check_venv_module()
-    prepare(Stages(total=5), development=True)
+    prepare(Stages(total=3), model=False)
     install("uv")
     return in_venv("uv")
 

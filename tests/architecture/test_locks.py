@@ -1,0 +1,60 @@
+"""The locks hold what pyproject.toml asks for, and nothing that must not be installed."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from source_tree import ROOT
+
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-torch.lock")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def pins(lock: str) -> dict[str, list[Requirement]]:
+    """The lock's requirements by canonical name."""
+    found: dict[str, list[Requirement]] = {}
+    for line in (ROOT / lock).read_text().splitlines():
+        if line and not line.startswith("#"):
+            pin = Requirement(line)
+            found.setdefault(canonicalize_name(pin.name), []).append(pin)
+    return found
+
+
+def unmet(wanted: list[str], lock: str) -> list[str]:
+    """Those requirements that no pin of the lock satisfies."""
+    held = pins(lock)
+    versions = {name: [next(iter(pin.specifier)).version for pin in found] for name, found in held.items()}
+    parsed = [Requirement(line) for line in wanted]
+    return [str(r) for r in parsed if not any(r.specifier.contains(v) for v in versions.get(canonicalize_name(r.name), []))]
+
+
+def test_every_dependency_of_the_project_is_in_the_base_lock_at_a_version_it_allows() -> None:
+    assert unmet(PROJECT["project"]["dependencies"], "requirements.lock") == []
+
+
+def test_every_group_is_in_the_development_lock_at_a_version_it_allows() -> None:
+    groups = [line for group in PROJECT["dependency-groups"].values() for line in group]
+    assert unmet(groups, "requirements-dev.lock") == []
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_holds_exact_versions_and_no_index(lock: str) -> None:
+    lines = [line for line in (ROOT / lock).read_text().splitlines() if not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[\w.+!]+( ; .+)?", line)] == []
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_holds_no_torch(lock: str) -> None:
+    heavy = [name for name in pins(lock) if name == "torch" or name.startswith(("nvidia-", "cuda-", "triton"))]
+    assert heavy == []
+
+
+@pytest.mark.parametrize("lock", LOCKS[1:])
+def test_later_lock_agrees_with_the_base_lock(lock: str) -> None:
+    base, other = pins("requirements.lock"), pins(lock)
+    shared = base.keys() & other.keys()
+    assert {name for name in shared if {str(p.specifier) for p in base[name]} != {str(p.specifier) for p in other[name]}} == set()
