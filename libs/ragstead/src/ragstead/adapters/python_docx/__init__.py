@@ -1,0 +1,5 @@
+"""Reads DOCX by python-docx."""
+
+from ragstead.adapters.python_docx.loader import DocxLoader
+
+__all__ = ["DocxLoader"]
