@@ -30,11 +30,12 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples"
 HANDBOOK = SAMPLES / "handbook"
 FEW = 0.5  # a paraphrase shares at most half of its content words with the passage that answers it
-STOPWORDS = frozenset(
-    "a an and are as at be been by can do does did for from get got has have how i if in is it its may me my much many "
-    "must of on or our so that the there they this to was we were what when where which who whose will with you your "
-    "long often any some am us not no after before then than about up into out soon".split()
-)
+STOPWORD_TEXT = """
+a about after am an and any are as at be been before by can did do does for from get got has have how i
+if in into is it its long many may me much must my no not of often on or our out so some soon than that
+the then there they this to up us was we were what when where which who whose will with you your
+"""
+STOPWORDS = frozenset(STOPWORD_TEXT.split())
 
 
 def load_builder() -> ModuleType:
@@ -73,7 +74,7 @@ def passages(name: str) -> tuple[str, ...]:
         lines = [" ".join(tag.stripped_strings) for tag in soup.find_all(["h1", "h2", "h3", "p", "li", "tr"])]
     elif name.endswith(".eml"):
         lines = re.split(
-            r"\n\s*\n", email.message_from_string(text, policy=email.policy.default).get_content()
+            r"\n\s*\n", email.message_from_bytes(text.encode(), policy=email.policy.default).get_content()
         )
     elif name.endswith(".csv"):
         lines = [" ".join(row) for row in csv.reader(io.StringIO(text))]
@@ -173,8 +174,9 @@ def test_every_gold_answer_stands_in_one_passage_of_its_sources() -> None:
 
 
 def test_at_least_two_fifths_of_the_questions_are_paraphrases() -> None:
-    measured = [question for question in ANSWERABLE if overlap(question) <= FEW]
-    assert len(measured) >= 0.4 * len(ANSWERABLE)
+    tagged = [question for question in ANSWERABLE if "paraphrase" in question["tags"]]
+    assert [question["id"] for question in tagged if overlap(question) > FEW] == []
+    assert len(tagged) >= 0.4 * len(ANSWERABLE)
 
 
 @pytest.mark.parametrize("name", sorted(BUILDER.BUILDERS))

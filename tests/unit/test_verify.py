@@ -31,7 +31,7 @@ def verify(*pieces: str) -> tuple[VerifiedText, list[str | Piece]]:
     async def generated() -> AsyncIterator[Piece]:
         for piece in pieces:
             yield Piece(piece)
-        yield Piece("", "stop", 3, 4)
+        yield Piece("", finish_reason="stop", prompt_tokens=3, completion_tokens=4)
 
     async def scenario() -> tuple[VerifiedText, list[str | Piece]]:
         checked = VerifiedText()
@@ -98,7 +98,7 @@ def test_paraphrase_is_supported_by_its_best_sentence() -> None:
 
 def test_last_piece_comes_through_with_its_usage() -> None:
     _, released = verify("The press was built in 1821 [2].")
-    assert released[-1] == Piece("", "stop", 3, 4)
+    assert released[-1] == Piece("", finish_reason="stop", prompt_tokens=3, completion_tokens=4)
 
 
 def test_claim_keeps_its_closing_punctuation_apart() -> None:

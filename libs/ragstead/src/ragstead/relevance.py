@@ -77,3 +77,6 @@ def falling(values: FloatArray) -> FloatArray:
             mean, size = (mean * size + other * count) / (size + count), size + count
         pools.append((mean, size))
     return np.array([mean for mean, size in pools for _ in range(size)], dtype=np.float64)
+
+
+DEFAULT_RELEVANCE = Relevance(-6.0, 8.0, 4.0, 0.0)

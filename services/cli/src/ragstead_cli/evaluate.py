@@ -55,9 +55,7 @@ async def run(
 
         options = Options(collection or own_collection(path), strategy=chosen)
         async with connect(invocation, settings) as api:
-            metrics, lines = await measure_beir(
-                api, path, options, max_bytes=settings.deployment.max_upload_bytes
-            )
+            metrics, lines = await measure_beir(api, path, options, max_bytes=settings.deployment.max_upload_bytes)
     else:
         from ragstead_cli.suite_evaluation import measure_suite, read_suite
 

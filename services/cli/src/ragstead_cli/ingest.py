@@ -46,9 +46,7 @@ FormatOption = Annotated[
 ]
 
 
-async def ingest(
-    invocation: Invocation, paths: Paths, meta: Meta = None, format_: FormatOption = Format.FILES
-) -> int:
+async def ingest(invocation: Invocation, paths: Paths, meta: Meta = None, format_: FormatOption = Format.FILES) -> int:
     """Read files and folders, or BEIR corpora, into a collection, which is made if it is missing.
 
     Folders are read whole, hidden files aside. The same bytes again are left alone; a changed file replaces its
@@ -61,9 +59,7 @@ async def ingest(
     _check(paths, format_)
     settings = invocation.settings()
     async with connect(invocation, settings) as api:
-        uploader = Uploader(
-            api, invocation.collection, attributes, max_bytes=settings.deployment.max_upload_bytes
-        )
+        uploader = Uploader(api, invocation.collection, attributes, max_bytes=settings.deployment.max_upload_bytes)
         report = await run(uploader, paths, format_)
     invocation.show(report.document(), lambda: show(report, invocation.collection))
     if not any(report.counts.values()):

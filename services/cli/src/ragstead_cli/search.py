@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from ragstead_cli.api import Json
     from ragstead_cli.queries import Options
 
-QueryArgument = Annotated[
-    str | None, typer.Argument(help="What to look for.", metavar="QUERY", show_default=False)
-]
+QueryArgument = Annotated[str | None, typer.Argument(help="What to look for.", metavar="QUERY", show_default=False)]
 KOption = Annotated[
     int, typer.Option("-k", help="Hits wanted; documents, with --queries.", min=1, max=1000, metavar="K")
 ]
@@ -37,9 +35,7 @@ FilterOption = Annotated[
 QueriesOption = Annotated[
     Path | None, typer.Option("--queries", metavar="FILE", help='A batch: lines {"_id", "text"}; needs --run.')
 ]
-RunOption = Annotated[
-    Path | None, typer.Option("--run", metavar="OUT", help="Where a batch writes its TREC run.")
-]
+RunOption = Annotated[Path | None, typer.Option("--run", metavar="OUT", help="Where a batch writes its TREC run.")]
 
 
 async def search(

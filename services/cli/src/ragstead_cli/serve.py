@@ -97,9 +97,7 @@ async def _serve(invocation: Invocation, port: int | None, samples: Path | None)
         await serve(app, listener, on_ready=ready)
 
 
-async def _welcome(
-    invocation: Invocation, settings: Settings, app: FastAPI, url: str, samples: Path | None
-) -> None:
+async def _welcome(invocation: Invocation, settings: Settings, app: FastAPI, url: str, samples: Path | None) -> None:
     """Say where it is; put the samples in; show how to ask."""
     from ragstead_cli.session import authorization, local_api
 
@@ -115,7 +113,7 @@ async def _welcome(
             say(f"ragstead: the samples are not in: {error}")
     if not invocation.json:
         body = json.dumps({"model": "ragstead", "messages": [{"role": "user", "content": _QUESTION}]})
-        key = " -H \"authorization: Bearer $RAGSTEAD_API_KEY\"" if settings.deployment.api_keys else ""
+        key = ' -H "authorization: Bearer $RAGSTEAD_API_KEY"' if settings.deployment.api_keys else ""
         out = console()
         out.print(f"\ncurl -s {url}/v1/chat/completions -H 'content-type: application/json'{key} -d '{body}'")
         out.print("\nCtrl-C stops it.", style="dim")

@@ -58,9 +58,7 @@ async def local_api(app: FastAPI, settings: Settings, headers: Mapping[str, str]
     hosts = [host for host in settings.deployment.allowed_hosts if "*" not in host] or ["127.0.0.1"]
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     base_url = f"http://{hosts[0]}:{settings.deployment.port}"
-    async with httpx.AsyncClient(
-        transport=transport, base_url=base_url, headers=dict(headers), timeout=None
-    ) as client:
+    async with httpx.AsyncClient(transport=transport, base_url=base_url, headers=dict(headers), timeout=None) as client:
         yield Api(client, "the platform in this process")
 
 

@@ -109,9 +109,7 @@ _NO_ANSWER: Json = {"answer": "", "refused": True, "citations": []}
 def _contains(pair: tuple[Case, Json]) -> bool:
     case, answer = pair
     said = f" {normalised(answer['answer'])} "
-    return not answer["refused"] and any(
-        f" {normalised(gold)} " in said for gold in case.answers if normalised(gold)
-    )
+    return not answer["refused"] and any(f" {normalised(gold)} " in said for gold in case.answers if normalised(gold))
 
 
 def _cites_source(pair: tuple[Case, Json]) -> bool:

@@ -34,13 +34,13 @@ class ExtractiveGenerator:
             cut, tokens = self._cut(words, left)
             spent += tokens
             if cut:
-                yield Piece(cut)
+                yield Piece(cut, ends_sentence=True)
             if cut != words:
                 finish = "length"
                 break
             left = None if left is None else left - tokens
         prompt = sum(self._counter.counts([request.question, *(h.stored.chunk.text for h in request.passages)]))
-        yield Piece("", "length" if finish == "length" else "stop", prompt, spent)
+        yield Piece("", False, "length" if finish == "length" else "stop", prompt, spent)
 
     def _cut(self, words: str, left: int | None) -> tuple[str, int]:
         """Return as many whole words as `left` tokens allow, with the mark, and their number of tokens."""

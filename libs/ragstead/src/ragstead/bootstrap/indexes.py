@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -26,32 +26,27 @@ class _Lexical(LexicalIndex, TermStatistics, IndexContents, Protocol):
         ...
 
 
-class _VectorStore(Protocol):
-    """Opens and drops vector indexes."""
-
-    async def open(self, name: str) -> _Vectors:
-        """Return the index of that name."""
-        ...
-
-    async def drop(self, name: str) -> None:
-        """Remove it."""
-        ...
-
-
 class LocalIndexes:
-    """Is the `Indexes` port over a vector store and one directory of BM25 indexes.
+    """Is the `Indexes` port over a vector store and a directory of BM25 indexes.
 
     Args:
-        vectors: The vector store.
+        open_vectors: Opens the vector index of a name.
+        drop_vectors: Removes it.
         directory: Where the BM25 indexes lie, one folder each.
         open_lexical: Opens the BM25 index in a folder.
         pool: Where blocking calls run.
     """
 
     def __init__(
-        self, vectors: _VectorStore, directory: Path, open_lexical: Callable[[Path], _Lexical], pool: WorkPool
+        self,
+        open_vectors: Callable[[str], Awaitable[_Vectors]],
+        drop_vectors: Callable[[str], Awaitable[None]],
+        directory: Path,
+        open_lexical: Callable[[Path], _Lexical],
+        pool: WorkPool,
     ) -> None:
-        self._vectors = vectors
+        self._open_vectors = open_vectors
+        self._drop_vectors = drop_vectors
         self._directory = directory
         self._open_lexical = open_lexical
         self._pool = pool
@@ -72,7 +67,7 @@ class LocalIndexes:
             opened = self._opened.pop(name, None)
             if opened is not None:
                 await opened[1].close()
-            await self._vectors.drop(name)
+            await self._drop_vectors(name)
             await self._pool.run(lambda: shutil.rmtree(self._directory / name, ignore_errors=True))
 
     async def close(self) -> None:
@@ -81,7 +76,7 @@ class LocalIndexes:
             await lexical.close()
         self._opened.clear()
 
-    async def _open(self, name: str) -> Index:
-        vectors = await self._vectors.open(name)
+    async def _open(self, name: str) -> tuple[Index, _Lexical]:
+        vectors = await self._open_vectors(name)
         lexical = await self._pool.run(lambda: self._open_lexical(self._directory / name))
-        return Index(vectors, lexical, lexical, (vectors, lexical))
+        return Index(vectors, lexical, lexical, (vectors, lexical)), lexical

@@ -11,8 +11,9 @@ from pathlib import Path
 from ragstead.adapters.directory_blobs import DirectoryBlobs
 from ragstead.adapters.directory_lock import DirectoryLock
 from ragstead.adapters.extractive import ExtractiveGenerator
-from ragstead.adapters.milvus import MilvusStore
-from ragstead.adapters.parser_process import ProcessParser
+from ragstead.adapters.milvus import MilvusServer, MilvusVectors
+from ragstead.adapters.milvus_lite import MilvusLiteProcess
+from ragstead.adapters.parser_process import ParseLimits, ProcessParser
 from ragstead.adapters.sqlalchemy_metadata import (
     Database,
     SqlCollections,
@@ -100,7 +101,7 @@ class Platform:
     ingestor: IngestPipeline
     models: tuple[ServedModel, ...]
     _worker: IngestWorker
-    _vectors: MilvusStore
+    _vectors: MilvusServer
     _index_identity: str
     _blob_guard: asyncio.Lock
 
@@ -140,7 +141,7 @@ class _Stores:
 
     database: Database
     blobs: DirectoryBlobs
-    vectors: MilvusStore
+    vectors: MilvusServer
     indexes: LocalIndexes
     blob_guard: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while blobs are written and named, and while unnamed ones are removed."""
@@ -225,12 +226,28 @@ async def _open_stores(settings: Settings, models: _Models, stack: AsyncExitStac
     url = settings.deployment.metadata_url or f"sqlite:///{data_dir / 'metadata.db'}"
     database = Database(url, pool)
     stack.callback(database.close)
-    uri = settings.deployment.milvus_uri or str(data_dir / "vectors.db")
-    vectors = MilvusStore(uri, models.embedder.dim, pool)
-    stack.push_async_callback(vectors.close)
-    indexes = LocalIndexes(vectors, data_dir / "bm25", lambda path: _open_lexical(settings, path, pool), pool)
+    vectors = await _open_vectors(settings, pool, stack)
+    dim = models.embedder.dim
+
+    async def open_vectors(name: str) -> MilvusVectors:
+        return await vectors.index(name, dim)
+
+    indexes = LocalIndexes(
+        open_vectors, vectors.drop, data_dir / "bm25", lambda path: _open_lexical(settings, path, pool), pool
+    )
     stack.push_async_callback(indexes.close)
     return _Stores(database, DirectoryBlobs(data_dir / "blobs", pool), vectors, indexes)
+
+
+async def _open_vectors(settings: Settings, pool: WorkPool, stack: AsyncExitStack) -> MilvusServer:
+    uri = settings.deployment.milvus_uri
+    if uri is None:
+        lite = await pool.run(lambda: MilvusLiteProcess(settings.deployment.data_dir / "vectors.db"))
+        stack.push_async_callback(pool.run, lite.close)
+        uri = lite.uri
+    vectors = await MilvusServer.connect(uri, pool)
+    stack.push_async_callback(vectors.close)
+    return vectors
 
 
 def _open_lexical(settings: Settings, path: Path, pool: WorkPool) -> TantivyIndex:
@@ -241,8 +258,14 @@ def _ingestion(
     settings: Settings, stores: _Stores, models: _Models, stack: AsyncExitStack
 ) -> tuple[IngestPipeline, IngestWorker]:
     parsing = settings.deployment.parsing
-    parser = ProcessParser(processes=parsing.processes, timeout_s=parsing.timeout_s, memory_bytes=parsing.memory_bytes)
-    stack.push_async_callback(parser.close)
+    limits = ParseLimits(
+        processes=parsing.processes,
+        timeout_s=parsing.timeout_s,
+        memory_bytes=parsing.memory_bytes,
+        max_file_bytes=settings.deployment.max_upload_bytes,
+    )
+    parser = ProcessParser(limits)
+    stack.push_async_callback(parser.aclose)
     parts = IngestParts(
         ledger=SqlLedger(stores.database),
         truth=SqlIndexTruth(stores.database),

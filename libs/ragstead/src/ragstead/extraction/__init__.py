@@ -5,4 +5,15 @@ from ragstead.extraction.encodings import Decode, Guess, decode_text
 from ragstead.extraction.lines import LINE_END_HYPHEN, Line, join_lines, looks_like_heading
 from ragstead.extraction.tables import tabulate
 
-__all__ = ["LINE_END_HYPHEN", "Decode", "Guess", "Line", "TextBuilder", "clean_text", "decode_text", "join_lines", "looks_like_heading", "tabulate"]
+__all__ = [
+    "LINE_END_HYPHEN",
+    "Decode",
+    "Guess",
+    "Line",
+    "TextBuilder",
+    "clean_text",
+    "decode_text",
+    "join_lines",
+    "looks_like_heading",
+    "tabulate",
+]

@@ -83,9 +83,7 @@ def _mend(text: str, words: set[str]) -> str:
         whole, hyphened = head + tail, f"{head}-{tail}"
         if whole.lower() in words:
             return whole
-        own_word = (
-            hyphened.lower() in words or tail[:1].isupper() or tail[:1].isdigit() or head[-1:].isdigit()
-        )
+        own_word = hyphened.lower() in words or tail[:1].isupper() or tail[:1].isdigit() or head[-1:].isdigit()
         return hyphened if own_word else whole
 
     text = _SPLIT_WORD.sub(joined, text).replace(LINE_END_HYPHEN, "-")

@@ -82,7 +82,7 @@ class _Draft:
     evidence: Evidence
     watch: Stopwatch
     trace_id: str
-    last: Piece = field(default_factory=lambda: Piece("", "stop"))
+    last: Piece = field(default_factory=lambda: Piece("", finish_reason="stop"))
 
 
 class AnswerPipeline:

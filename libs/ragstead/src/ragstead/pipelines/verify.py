@@ -54,12 +54,12 @@ class Verifier:
         """
         waiting = ""
         pending: list[str] = []
-        last = Piece("", "stop")
+        last = Piece("", finish_reason="stop")
         async with aclosing(_generator(pieces)) as stream:
             async for piece in stream:
                 waiting += piece.text
                 last = piece
-                complete, waiting = self._complete(waiting)
+                complete, waiting = ([waiting], "") if piece.ends_sentence else self._complete(waiting)
                 for sentence in complete:
                     for text in self._release(sentence, pending, hits, checked):
                         yield text

@@ -77,12 +77,14 @@ class Piece:
 
     Attributes:
         text: The words; marks `[n]` in them point at passages.
+        ends_sentence: True where a sentence ends with it for sure, whatever its words look like.
         finish_reason: Set on the last piece alone: `stop` or `length`.
         prompt_tokens: Set on the last piece, as the served model counts them.
         completion_tokens: The same for the answer.
     """
 
     text: str
+    ends_sentence: bool = False
     finish_reason: Literal["stop", "length"] | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
