@@ -1,4 +1,4 @@
-"""The pool: bounded, cancellable while waiting, and true to what the work does."""
+"""The bounded pool: results, errors, refusal, cancellation."""
 
 import asyncio
 import threading
@@ -9,43 +9,54 @@ from ragstead.adapters.thread_pool import ThreadWorkPool
 from ragstead.errors import Overloaded
 
 
-def test_results_and_errors_come_through() -> None:
-    async def scenario() -> None:
-        pool = ThreadWorkPool(threads=1, queue=4, name="test")
-        assert await pool.run(lambda: 41 + 1) == 42
+def test_results_and_errors_come_back() -> None:
+    async def check() -> None:
+        pool = ThreadWorkPool(2)
+        assert await pool.run(lambda: threading.current_thread().name != "MainThread") is True
         with pytest.raises(ZeroDivisionError):
-            await pool.run(lambda: 1 // 0)
+            await pool.run(lambda: 1 / 0)
         pool.close()
 
-    asyncio.run(scenario())
+    asyncio.run(check())
 
 
-def test_a_full_queue_refuses_and_recovers() -> None:
-    async def scenario() -> None:
-        pool, gate = ThreadWorkPool(threads=1, queue=1, name="test"), threading.Event()
+def test_full_queue_is_overloaded_until_work_ends() -> None:
+    async def check() -> None:
+        pool, gate = ThreadWorkPool(1, max_waiting=1, retry_after_s=2.5), threading.Event()
         running = [asyncio.create_task(pool.run(gate.wait)) for _ in range(2)]
-        await asyncio.sleep(0.05)
-        with pytest.raises(Overloaded, match="test pool is full"):
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded, match=r"try again in 2\.5 s") as refused:
             await pool.run(lambda: None)
+        assert refused.value.retry_after_s == 2.5
         gate.set()
         await asyncio.gather(*running)
-        assert await pool.run(lambda: "again") == "again"
+        assert await pool.run(lambda: 7) == 7
         pool.close()
 
-    asyncio.run(scenario())
+    asyncio.run(check())
 
 
-def test_work_whose_caller_went_while_it_waited_is_not_done() -> None:
-    async def scenario() -> None:
-        pool, gate, done = ThreadWorkPool(threads=1, queue=2, name="test"), threading.Event(), []
+def test_cancelled_waiting_work_is_not_started_and_frees_its_place() -> None:
+    async def check() -> None:
+        pool, gate, started = ThreadWorkPool(1, max_waiting=1), threading.Event(), threading.Event()
         first = asyncio.create_task(pool.run(gate.wait))
-        waiting = asyncio.create_task(pool.run(lambda: done.append("waited")))
+        waiting = asyncio.create_task(pool.run(started.set))
         await asyncio.sleep(0.05)
         waiting.cancel()
-        await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        second = asyncio.create_task(pool.run(lambda: "ran"))
         gate.set()
         await first
-        assert await pool.run(lambda: list(done)) == []
+        assert await second == "ran"
+        assert not started.is_set()
         pool.close()
 
-    asyncio.run(scenario())
+    asyncio.run(check())
+
+
+def test_closed_pool_refuses_work() -> None:
+    pool = ThreadWorkPool(1)
+    pool.close()
+    with pytest.raises(RuntimeError, match="shutdown"):
+        asyncio.run(pool.run(lambda: None))

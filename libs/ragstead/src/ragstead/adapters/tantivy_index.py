@@ -1,8 +1,9 @@
 """BM25 by tantivy, in a directory of its own per collection.
 
 Terms come analysed and are indexed as they are; a query is built of objects and never parsed, so no term is
-syntax. Document lengths are kept in one byte as Lucene does (exact to 40, then rounded down by less than 1/8),
-and texts that were removed or replaced count in idf and average length until tantivy merges their segment away.
+syntax. Document lengths are kept in one byte as Lucene does (exact to 40, then rounded down by up to 1/8),
+and texts that were removed or replaced count in idf and average length until tantivy merges their segment
+away.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Blocking work in a bounded number of threads, with a bounded number of pieces waiting."""
+"""The work pool on threads of this process."""
 
 from __future__ import annotations
 
@@ -14,32 +14,52 @@ T = TypeVar("T")
 
 
 class ThreadWorkPool:
-    """Is the `WorkPool` port over threads of this process; used from one event loop or several.
+    """Runs work in `threads` threads, in the order it comes, with at most `max_waiting` pieces of it waiting.
 
-    Args:
-        threads: How many pieces of work run at the same time.
-        queue: How many more may wait.
-        name: Prefix of the threads' names.
+    May be used from several event loops.
     """
 
-    def __init__(self, *, threads: int, queue: int, name: str) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._places = threading.BoundedSemaphore(threads + queue)
-        self._capacity = threads + queue
-        self._name = name
+    def __init__(self, threads: int, *, max_waiting: int = 256, retry_after_s: float = 1.0) -> None:
+        """Make the pool; its threads start when they are needed.
+
+        Args:
+            threads: Work that runs at once; more than there are cores helps only work that waits.
+            max_waiting: Work that may wait for a thread. Higher means longer waits before `Overloaded`.
+            retry_after_s: What `Overloaded` tells its caller.
+        """
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="ragstead-work")
+        self._capacity = threads + max_waiting
+        self._max_waiting = max_waiting
+        self._retry_after_s = retry_after_s
+        self._pending = 0
+        self._counting = threading.Lock()
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Return what `work` returns.
+        """Return what `work` returns, or raise what it raises.
 
         Raises:
-            Overloaded: If all threads are busy and the queue is full.
+            Overloaded: If `max_waiting` pieces of work wait already.
+            RuntimeError: If the pool is closed.
         """
-        if not self._places.acquire(blocking=False):
-            raise Overloaded(f"the {self._name} pool is full: {self._capacity} pieces of work run or wait")
-        future = self._executor.submit(work)
-        future.add_done_callback(lambda _: self._places.release())  # also where it was cancelled while it waited
+        with self._counting:
+            if self._pending >= self._capacity:
+                raise Overloaded(
+                    f"{self._max_waiting} requests wait already; try again in {self._retry_after_s:g} s",
+                    retry_after_s=self._retry_after_s,
+                )
+            self._pending += 1
+        try:
+            future = self._executor.submit(work)
+        except RuntimeError:
+            self._forget()
+            raise
+        future.add_done_callback(lambda _: self._forget())
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
-        """Wait for the work that runs and drop what waits."""
+        """Let what runs end, and cancel what waits; returns when the threads are gone."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _forget(self) -> None:
+        with self._counting:
+            self._pending -= 1

@@ -204,7 +204,7 @@ def _mark_running(data_dir: Path, stack: AsyncExitStack) -> bool:
 
 
 def _open_models(settings: Settings, stack: AsyncExitStack) -> _Models:
-    pool = ThreadWorkPool(threads=settings.deployment.threads + 1, queue=4096, name="compute")
+    pool = ThreadWorkPool(settings.deployment.threads + 1, max_waiting=4096)
     stack.callback(pool.close)
     pieces = open_word_pieces()
     embedder = open_embedder(settings, pieces, pool)
@@ -221,7 +221,7 @@ def _open_reranker(settings: Settings, pool: WorkPool) -> Reranker | None:
 
 async def _open_stores(settings: Settings, models: _Models, stack: AsyncExitStack) -> _Stores:
     data_dir = settings.deployment.data_dir
-    pool = ThreadWorkPool(threads=16, queue=4096, name="stores")
+    pool = ThreadWorkPool(16, max_waiting=4096)
     stack.callback(pool.close)
     url = settings.deployment.metadata_url or f"sqlite:///{data_dir / 'metadata.db'}"
     database = Database(url, pool)
