@@ -15,8 +15,18 @@ from ragstead.errors import UnreadableDocument
 from ragstead.extraction import TextBuilder, tabulate
 from ragstead.model import ExtractedText
 
-_DAMAGED = (BadZipFile, InvalidFileException, ParseError, SyntaxError, KeyError, ValueError, TypeError,
-            AttributeError, IndexError, OSError)
+_DAMAGED = (
+    BadZipFile,
+    InvalidFileException,
+    ParseError,
+    SyntaxError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    OSError,
+)
 
 
 class XlsxLoader:

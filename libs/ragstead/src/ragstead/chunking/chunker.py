@@ -53,11 +53,7 @@ def chunk(
     Raises:
         InvalidRequest: If the sizes leave no room for text.
     """
-    if not (
-        max_tokens - path_tokens_limit >= 16
-        and target_tokens >= 8
-        and 0 <= overlap_tokens <= target_tokens // 2
-    ):
+    if not (max_tokens - path_tokens_limit >= 16 and target_tokens >= 8 and 0 <= overlap_tokens <= target_tokens // 2):
         raise InvalidRequest(
             f"chunks of at most {max_tokens} tokens, {target_tokens} aimed at, {overlap_tokens} repeated and "
             f"{path_tokens_limit} for headings leave no room for text; raise max_tokens or lower the others"
@@ -118,9 +114,7 @@ def _measured(
         for parts, atom in zip(cut, whole, strict=True)
     ]
     found: list[_Part] = []
-    for section, rows in groupby(
-        zip((span[0] for span in spans), sized, strict=True), key=lambda row: row[0]
-    ):
+    for section, rows in groupby(zip((span[0] for span in spans), sized, strict=True), key=lambda row: row[0]):
         within = [atom for _, parts in rows for atom in parts]
         found.append(_Part(section.level, section.path, within, sum(map(weight, within))))
     return found

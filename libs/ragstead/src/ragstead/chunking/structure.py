@@ -152,11 +152,7 @@ def _between_characters(text: str, cut: int) -> int:
     """Move a cut behind marks that belong to the character before it, by 16 at most."""
     for offset in range(cut, min(cut + 16, len(text))):
         character = text[offset]
-        joined = (
-            unicodedata.combining(character)
-            or character in "\u200d\ufe0e\ufe0f"
-            or text[offset - 1] == "\u200d"
-        )
+        joined = unicodedata.combining(character) or character in "\u200d\ufe0e\ufe0f" or text[offset - 1] == "\u200d"
         if not joined:
             return offset
     return cut

@@ -50,7 +50,9 @@ def _within_limits(members: list[ZipInfo], filename: str, limits: ArchiveLimits)
     if len(members) > limits.members:
         raise UnreadableDocument(f"{filename}: {len(members)} files in it, more than {limits.members}")
     if unpacked > limits.unpacked_bytes:
-        raise UnreadableDocument(f"{filename}: unpacks to {unpacked >> 20} MiB, more than {limits.unpacked_bytes >> 20}")
+        raise UnreadableDocument(
+            f"{filename}: unpacks to {unpacked >> 20} MiB, more than {limits.unpacked_bytes >> 20}"
+        )
     for member in members:
         if member.flag_bits & _ENCRYPTED:
             raise UnreadableDocument(f"{filename}: it is encrypted; remove the password")

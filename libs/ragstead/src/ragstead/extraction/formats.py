@@ -58,7 +58,9 @@ _KNOWN_BINARY = (
     (b"SQLite format 3", "an SQLite database"), (b"PAR1", "a Parquet file"),
 )  # fmt: skip
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
-_HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html[\s>])", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(
+    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html[\s>])", re.IGNORECASE | re.DOTALL
+)
 _EMAIL = re.compile(rb"(?:From |Received:|Return-Path:|MIME-Version:|Delivered-To:|Message-ID:)", re.IGNORECASE)
 _EMAIL_HEADER = re.compile(rb"^(?:From|Subject|MIME-Version|Content-Type):", re.IGNORECASE | re.MULTILINE)
 _CONTROL = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27}) + b"\x7f"
@@ -112,7 +114,9 @@ def _text_format(data: bytes, filename: str) -> Format:
     sample = data[:_SAMPLE_BYTES]
     if not sample.startswith(_WIDE_MARKS) and not _is_wide(sample) and _is_binary(sample):
         raise UnreadableDocument(f"{filename}: binary data of no known format (it begins {data[:8].hex(' ')})")
-    narrow = sample.replace(b"\0", b"").removeprefix(codecs.BOM_UTF8).removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff")
+    narrow = (
+        sample.replace(b"\0", b"").removeprefix(codecs.BOM_UTF8).removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff")
+    )
     named = SUFFIXES.get(PurePath(filename).suffix.lower())
     if named is None or named is Format.CSV or named is Format.JSON:
         if _HTML.match(narrow):
