@@ -96,8 +96,8 @@ def _lines(page: pypdfium2.PdfPage) -> list[Line]:
         page.close()
     upright = sum(is_upright for _, is_upright in found) * 2 >= len(found)
     lines = [line if is_upright is upright else _aside(line) for line, is_upright in found]
-    # Pages that are turned by the reader's software were written in any order, as their writer never saw
-    # them so. return sorted(lines, key=lambda line: -line.top) if rotated else lines
+    # The writer of a page that is only turned for reading never saw it so, and wrote its lines in any order.
+    return sorted(lines, key=lambda line: -line.top) if rotated else lines
 
 
 def _aside(line: Line) -> Line:
