@@ -51,9 +51,9 @@ def _reply(request: dict[str, str], max_file_bytes: int, max_text_chars: int) ->
     filename = request["filename"]
     try:
         path = Path(request["path"])
-        if path.stat().st_size > max_file_bytes:
-            size = path.stat().st_size >> 20
-            raise UnreadableDocument(f"{filename}: {size} MiB, more than {max_file_bytes >> 20}; split it")
+        size = path.stat().st_size
+        if size > max_file_bytes:
+            return {"error": f"{filename}: {size >> 20} MiB, more than {max_file_bytes >> 20}; split it"}
         extracted = load_file(path.read_bytes(), filename, max_file_bytes=max_file_bytes, max_text_chars=max_text_chars)
     except UnreadableDocument as exc:
         return {"error": str(exc)}

@@ -94,18 +94,16 @@ def _begins_paragraph(group: Sequence[Line], previous: Line, line: Line, pitch: 
     size = max(line.size, previous.size, 1.0)
     if abs(gap) < 0.6 * size and line.left >= previous.left:  # a raised mark, or more of the same printed line
         return False
-    if _is_row(line.text) or _is_row(group[0].text) or _BULLET.match(line.text):
-        return True
-    if abs(previous.size - line.size) > 0.6 and min(len(previous.text.strip()), len(line.text.strip())) > 2:
+    resized = abs(previous.size - line.size) > 0.6 and min(len(previous.text.strip()), len(line.text.strip())) > 2
+    if resized or _is_row(line.text) or _is_row(group[0].text) or _BULLET.match(line.text):
         return True
     if gap < -0.3 * size:  # the next column, or page: goes on where the sentence does
         return previous.text.rstrip().endswith((".", "!", "?", ":")) or line.text.lstrip()[:1].isupper()
-    if pitch and gap > max(1.35 * pitch, 0.9 * size):
-        return True
     width = max(one.right for one in group) - min(one.left for one in group)
     indented = line.left > previous.left + 0.8 * size and len(group) > 1
     short = previous.right < line.right - 0.15 * max(width, line.right - line.left)
-    return indented or short
+    wide_gap = bool(pitch) and gap > max(1.35 * pitch, 0.9 * size)
+    return wide_gap or indented or short
 
 
 def _mend(text: str, words: set[str]) -> str:
