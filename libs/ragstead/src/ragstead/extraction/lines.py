@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 
 LINE_END_HYPHEN = "\ufffe"
 """What stands in a text for a hyphen at the end of a printed line."""
@@ -64,8 +63,8 @@ def join_lines(lines: Sequence[Line]) -> list[Paragraph]:
     """
     if not lines:
         return []
-    gaps = [a.top - b.top for a, b in pairwise(lines) if 0 < a.top - b.top < 60]
-    pitch = median(gaps) if gaps else 0.0
+    gaps = sorted(a.top - b.top for a, b in pairwise(lines) if 2 < a.top - b.top < 60)
+    pitch = gaps[len(gaps) // 4] if gaps else 0.0
     paragraphs: list[list[Line]] = [[lines[0]]]
     for previous, line in pairwise(lines):
         if _begins_paragraph(paragraphs[-1], previous, line, pitch):
