@@ -4,21 +4,74 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
 
-from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, NavigableString, Tag, XMLParsedAsHTMLWarning
-from bs4.element import CData, PageElement
+from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, XMLParsedAsHTMLWarning
+from bs4.element import CData, NavigableString, PageElement, Tag
 
 from ragstead.extraction import Decode, TextBuilder
 from ragstead.model import ExtractedText
 
 _CHARSET = re.compile(rb"""<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
-_UNSEEN = {"script", "style", "noscript", "template", "head", "iframe", "object", "canvas", "svg", "audio", "video",
-           "datalist", "colgroup"}
-_INLINE = {"a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i",
-           "ins", "kbd", "label", "mark", "q", "ruby", "rb", "rp", "rt", "s", "samp", "small", "span", "strike",
-           "strong", "sub", "sup", "time", "tt", "u", "var", "wbr", "math", "nobr", "img", "button", "input"}
+_UNSEEN = {
+    "script",
+    "style",
+    "noscript",
+    "template",
+    "head",
+    "iframe",
+    "object",
+    "canvas",
+    "svg",
+    "audio",
+    "video",
+    "datalist",
+    "colgroup",
+}
+_INLINE = {
+    "a",
+    "abbr",
+    "acronym",
+    "b",
+    "bdi",
+    "bdo",
+    "big",
+    "cite",
+    "code",
+    "data",
+    "del",
+    "dfn",
+    "em",
+    "font",
+    "i",
+    "ins",
+    "kbd",
+    "label",
+    "mark",
+    "q",
+    "ruby",
+    "rb",
+    "rp",
+    "rt",
+    "s",
+    "samp",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "sup",
+    "time",
+    "tt",
+    "u",
+    "var",
+    "wbr",
+    "math",
+    "nobr",
+    "img",
+    "button",
+    "input",
+}
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LAYOUT = ["table", "p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "ul", "ol"]
 _LAYOUT_CHARS = 600
@@ -40,9 +93,11 @@ class HtmlLoader:
             warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
             page = BeautifulSoup(markup, "lxml")
         walk = _Walk()
+        title = " ".join(page.title.get_text().split()) if page.title else ""
+        if title and title not in " ".join(page.get_text().split()).replace(title, "", 1):
+            walk.builder.heading(title, 1)
         walk.block(page, 0)
         walk.flush()
-        title = page.title.get_text() if page.title else ""
         built = walk.builder.build(title)
         if built.title or not built.headings:
             return built
@@ -131,23 +186,32 @@ class _Walk:
         caption = table.find("caption", recursive=False)
         if isinstance(caption, Tag):
             self.builder.paragraph(_inline_text(caption))
-        for row in _own_rows(table):
-            cells = [cell for cell in row.children if isinstance(cell, Tag) and cell.name in {"td", "th"}]
-            if any(_is_layout(cell) for cell in cells):
-                for cell in cells:
-                    self.block(cell, depth)
-                    self.flush()
-            else:
-                self.builder.row([_inline_text(cell) for cell in cells])
+        self._rows(table, depth)
         self.builder.end_block()
 
+    def _rows(self, part: Tag, depth: int) -> None:
+        """Rows, and what markup that is off has put between them."""
+        for child in part.children:
+            if isinstance(child, Tag) and child.name == "tr":
+                self._row(child, depth)
+            elif isinstance(child, Tag) and child.name in {"thead", "tbody", "tfoot"}:
+                self._rows(child, depth)
+            elif not isinstance(child, Tag) or child.name != "caption":
+                self._node(child, depth)
+                self.flush()
 
-def _own_rows(table: Tag) -> Iterator[Tag]:
-    for child in table.children:
-        if isinstance(child, Tag) and child.name == "tr":
-            yield child
-        elif isinstance(child, Tag) and child.name in {"thead", "tbody", "tfoot"}:
-            yield from (row for row in child.children if isinstance(row, Tag) and row.name == "tr")
+    def _row(self, row: Tag, depth: int) -> None:
+        cells = [cell for cell in row.children if isinstance(cell, Tag) and cell.name in {"td", "th"}]
+        if any(_is_layout(cell) for cell in cells):
+            for cell in cells:
+                self.block(cell, depth)
+                self.flush()
+        else:
+            self.builder.row([_inline_text(cell) for cell in cells])
+        for child in row.children:
+            if child not in cells:
+                self._node(child, depth)
+        self.flush()
 
 
 def _is_layout(cell: Tag) -> bool:

@@ -6,7 +6,9 @@ from charset_normalizer import from_bytes
 
 _SAMPLE_BYTES = 256 * 1024
 _LIKELY = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp932", "gb18030", "big5", "euc_jp", "cp949", "koi8_r"]
-_SHORT_BYTES = 64
+_SHORT_BYTES = 32
+_CLOSE = 0.01
+"""Code pages of one family garble a text equally little; what reads most like a language decides between them."""
 
 
 def guess_encoding(data: bytes) -> str | None:
@@ -16,5 +18,9 @@ def guess_encoding(data: bytes) -> str | None:
     """
     if len(data) < _SHORT_BYTES:
         return "cp1252"
-    best = from_bytes(data[:_SAMPLE_BYTES], cp_isolation=_LIKELY).best()
-    return best.encoding if best else None
+    matches = list(from_bytes(data[:_SAMPLE_BYTES], cp_isolation=_LIKELY))
+    if not matches:
+        return None
+    least = min(match.chaos for match in matches)
+    close = [match for match in matches if match.chaos <= least + _CLOSE]
+    return max(close, key=lambda match: (match.coherence, -_LIKELY.index(match.encoding))).encoding

@@ -117,7 +117,8 @@ class _Walk:
             _Walk(self._builder, self._depth + 1).source(body)
 
     def _code(self, node: nodes.Element, level: int, depth: int) -> None:  # noqa: ARG002
-        language = next((str(name) for name in node.get("classes", []) if name != "code"), "")
+        names: list[str] = node.get("classes", [])
+        language = next((name for name in names if name != "code"), "")
         self._builder.code(node.astext(), language)
 
     def _list(self, node: nodes.Element, level: int, depth: int) -> None:

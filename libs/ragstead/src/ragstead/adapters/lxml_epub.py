@@ -40,7 +40,9 @@ class EpubLoader:
             with ZipFile(io.BytesIO(data)) as book:
                 if "META-INF/rights.xml" in book.namelist():
                     raise UnreadableDocument(f"{filename}: the book's chapters are encrypted")
-                package_path = str(_parse(book.read(_CONTAINER)).xpath("string(//*[local-name()='rootfile']/@full-path)"))
+                package_path = str(
+                    _parse(book.read(_CONTAINER)).xpath("string(//*[local-name()='rootfile']/@full-path)")
+                )
                 package = _parse(book.read(package_path))
                 for path in _spine(package, dirname(package_path)):
                     if path in book.NameToInfo:
@@ -53,7 +55,7 @@ class EpubLoader:
 
 def _parse(data: bytes) -> etree._Element:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, recover=True)
-    root = etree.fromstring(data, parser)  # noqa: S320
+    root = etree.fromstring(data, parser)
     if root is None:
         raise ValueError("an empty package file")
     return root

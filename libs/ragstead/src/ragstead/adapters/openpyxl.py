@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import io
 from collections.abc import Iterator
 from xml.etree.ElementTree import ParseError
@@ -15,8 +15,18 @@ from ragstead.errors import UnreadableDocument
 from ragstead.extraction import TextBuilder, tabulate
 from ragstead.model import ExtractedText
 
-_DAMAGED = (BadZipFile, InvalidFileException, ParseError, SyntaxError, KeyError, ValueError, TypeError,
-            AttributeError, IndexError, OSError)
+_DAMAGED = (
+    BadZipFile,
+    InvalidFileException,
+    ParseError,
+    SyntaxError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    OSError,
+)
 
 
 class XlsxLoader:
@@ -83,6 +93,6 @@ def _word(value: object) -> str:
         return ""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+    if isinstance(value, dt.datetime) and value.time() == dt.time():
         return value.date().isoformat()
     return str(value)

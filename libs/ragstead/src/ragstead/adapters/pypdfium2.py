@@ -77,26 +77,32 @@ def _build(pages: list[list[Line]], title: str) -> ExtractedText:
     builder = TextBuilder()
     for page in pages:
         builder.page_break()
-        for text, size in join_lines(page):
-            if looks_like_heading(text, size, body):
-                builder.heading(text, levels.get(round(size, 1), 3))
+        for one in join_lines(page):
+            if looks_like_heading(one.text, one.size, body):
+                builder.heading(one.text, levels.get(round(one.size, 1), 3))
+            elif one.is_row:
+                builder.row([one.text])
             else:
-                builder.paragraph(text)
+                builder.paragraph(one.text)
     return builder.build(title)
 
 
 def _lines(page: pypdfium2.PdfPage) -> list[Line]:
     try:
         text_page = page.get_textpage()
-        rotation = page.get_rotation()
-        width, height = page.get_size()
         found = [_line(text_page, text, first, last) for text, first, last in _runs(text_page)]
+        rotated = bool(page.get_rotation())
     finally:
         page.close()
-    if not rotation:
-        return found
-    turned = [_turned(line, rotation, width, height) for line in found]
-    return sorted(turned, key=lambda line: -line.top)
+    upright = sum(is_upright for _, is_upright in found) * 2 >= len(found)
+    lines = [line if is_upright is upright else _aside(line) for line, is_upright in found]
+    # The writer of a page that is only turned for reading never saw it so, and wrote its lines in any order.
+    return sorted(lines, key=lambda line: -line.top) if rotated else lines
+
+
+def _aside(line: Line) -> Line:
+    """A line across the others, such as a stamp in the margin: no heading, whatever its size."""
+    return Line(line.text, line.left, line.right, line.top, 0.0)
 
 
 def _runs(text_page: pypdfium2.PdfTextPage) -> Iterator[tuple[str, int, int]]:
@@ -121,23 +127,20 @@ def _runs(text_page: pypdfium2.PdfTextPage) -> Iterator[tuple[str, int, int]]:
         yield "".join(words), first, last
 
 
-def _line(text_page: pypdfium2.PdfTextPage, text: str, first: int, last: int) -> Line:
-    left, _, _, top = _box(text_page, first)
-    _, right, _, _ = _box(text_page, last)
-    size = raw.FPDFText_GetFontSize(text_page.raw, first)
-    return Line(text, left, right, top, abs(size))
+def _line(text_page: pypdfium2.PdfTextPage, text: str, first: int, last: int) -> tuple[Line, bool]:
+    """The line as one reads it, and whether it runs along the page's horizontal edge."""
+    left, _, bottom, top = _box(text_page, first)
+    end_left, right, end_bottom, end_top = _box(text_page, last)
+    size = abs(raw.FPDFText_GetFontSize(text_page.raw, first))
+    along, across = end_left - left, end_bottom - bottom
+    if abs(along) >= abs(across):
+        return Line(text, left, right, top, size), True
+    if across > 0:
+        return Line(text, bottom, end_top, -left, size), False
+    return Line(text, -top, -end_bottom, right, size), False
 
 
 def _box(text_page: pypdfium2.PdfTextPage, index: int) -> tuple[float, float, float, float]:
     left, right, bottom, top = c_double(), c_double(), c_double(), c_double()
     raw.FPDFText_GetCharBox(text_page.raw, index, byref(left), byref(right), byref(bottom), byref(top))
     return left.value, right.value, bottom.value, top.value
-
-
-def _turned(line: Line, rotation: int, width: float, height: float) -> Line:
-    """Turn a line of a rotated page to where a reader sees it; `width` and `height` are those that readers see."""
-    if rotation == 90:
-        return Line(line.text, line.top, line.top + abs(line.right - line.left), height - line.left, line.size)
-    if rotation == 180:
-        return Line(line.text, width - line.left, width - line.right, height - line.top, line.size)
-    return Line(line.text, width - line.top, width - line.top, line.left, line.size)

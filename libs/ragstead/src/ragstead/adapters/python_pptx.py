@@ -57,7 +57,7 @@ def _slide(builder: TextBuilder, slide: Slide) -> None:
         builder.paragraph(slide.notes_slide.notes_text_frame.text)
 
 
-def _shape(builder: TextBuilder, shape: BaseShape, depth: int) -> None:
+def _shape(builder: TextBuilder, shape: Any, depth: int) -> None:
     try:
         if hasattr(shape, "shapes") and depth < _MAX_DEPTH:
             for inner in shape.shapes:

@@ -43,7 +43,7 @@ class EmailLoader:
         """
         builder = TextBuilder()
         try:
-            message = cast("EmailMessage", message_from_bytes(data, policy=default))
+            message = message_from_bytes(data, policy=default)
             headers = [f"{name}: {_header(message, name)}" for name in _HEADERS if _header(message, name)]
             builder.paragraph("\n".join(headers))
             body = message.get_body(("plain", "html"))
@@ -66,7 +66,7 @@ class EmailLoader:
         name = part.get_filename() or "attachment"
         if part.get_content_type() == "message/rfc822":
             inner = part.get_payload()
-            content = inner[0].as_bytes() if isinstance(inner, list) and inner else b""
+            content = inner[0].as_bytes() if isinstance(inner, list) and isinstance(inner[0], Message) else b""
             name = name if name.endswith(".eml") else f"{name}.eml"
         else:
             content = _payload(part)

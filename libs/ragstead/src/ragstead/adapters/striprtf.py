@@ -19,7 +19,7 @@ class RtfLoader:
             UnreadableDocument: If the file's groups can't be followed.
         """
         try:
-            text = rtf_to_text(data.decode("latin-1"), errors="replace")
+            text = rtf_to_text(data.decode("latin-1"), errors="replace")  # type: ignore[no-untyped-call]
         except (ValueError, LookupError, IndexError, TypeError, AttributeError) as exc:
             raise UnreadableDocument(f"{filename}: damaged RTF ({exc})") from exc
         builder = TextBuilder()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from ragstead.chunking.packing import Atom, Sizes, pack, weight
 from ragstead.chunking.structure import Section, SplitSentences, atoms, blocks, pieces, sections, trimmed
@@ -64,7 +64,7 @@ def chunk(
     groups = _grouped(parts, target_tokens)
     spans = _packed(groups, _Paths(title, counter, path_tokens_limit), limits)
     fitting = _fitted(extracted, title, spans, counter, max_tokens)
-    return [_chunk(extracted, start, end, path, i) for i, (start, end, path) in enumerate(fitting)]
+    return [_chunk(extracted, span, position) for position, span in enumerate(fitting)]
 
 
 def indexed_title(title: str, counter: TokenCounter, *, path_tokens_limit: int = 64) -> str:
@@ -88,9 +88,24 @@ class _Part:
     path: tuple[str, ...]
     atoms: Sequence[Atom]
     tokens: int
+    is_bare: bool = False
 
 
-_Span = tuple[int, int, tuple[str, ...]]
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A chunk in the making.
+
+    Attributes:
+        start: Offset of its first character.
+        end: Offset behind its last.
+        path: Heading path as it is stored.
+        most: The most tokens it can have with its path, or None where only counting can tell.
+    """
+
+    start: int
+    end: int
+    path: tuple[str, ...]
+    most: int | None = None
 
 
 def _measured(
@@ -116,12 +131,28 @@ def _measured(
     found: list[_Part] = []
     for section, rows in groupby(zip((span[0] for span in spans), sized, strict=True), key=lambda row: row[0]):
         within = [atom for _, parts in rows for atom in parts]
-        found.append(_Part(section.level, section.path, within, sum(map(weight, within))))
-    return found
+        found.append(_Part(section.level, section.path, within, sum(map(weight, within)), section.is_bare))
+    return list(_with_bare_headings(found))
 
 
 def _cut(text: str, atom: Atom) -> list[Atom]:
     return [Atom(a, b, 0, atom.block) for a, b in pieces(text, atom.start, atom.end)]
+
+
+def _with_bare_headings(parts: Sequence[_Part]) -> Iterator[_Part]:
+    """Put headings that nothing stands under before the first of their subsections."""
+    bare: list[_Part] = []
+    for part in parts:
+        if bare and part.level <= bare[-1].level:
+            yield from bare
+            bare.clear()
+        if part.is_bare:
+            bare.append(part)
+            continue
+        within = [atom for one in (*bare, part) for atom in one.atoms]
+        yield _Part(part.level, part.path, within, sum(map(weight, within)))
+        bare.clear()
+    yield from bare
 
 
 def _grouped(parts: Sequence[_Part], target: int) -> list[_Part]:
@@ -201,37 +232,44 @@ def _packed(groups: Sequence[_Part], paths: _Paths, limits: _Limits) -> list[_Sp
         path, size = paths.fit(group.path)
         budget = limits.most - max(size, 0)
         sizes = Sizes(budget, min(limits.target, budget), limits.overlap)
-        spans += [(one[0].start, one[-1].end, path) for one in pack(group.atoms, sizes)]
+        spans += [_Span(one[0].start, one[-1].end, path, _bound(one, size)) for one in pack(group.atoms, sizes)]
     return spans
+
+
+def _bound(atoms_within: Sequence[Atom], path_size: int) -> int | None:
+    """Atoms apart by white space are tokenized as if alone, give or take a mark at their edge; others may not be."""
+    if any(one.end == other.start for one, other in pairwise(atoms_within)):
+        return None
+    return path_size + sum(atom.tokens for atom in atoms_within) + len(atoms_within) + 1
 
 
 def _fitted(
     extracted: ExtractedText, title: str, spans: Sequence[_Span], counter: TokenCounter, most: int
 ) -> list[_Span]:
     """Halve, until none is left, the chunks that the tokenizer makes more of than of their parts."""
-    todo = list(spans)
-    kept: list[_Span] = []
+    kept = [span for span in spans if span.most is not None and span.most <= most]
+    todo = [span for span in spans if span.most is None or span.most > most]
     while todo:
-        made = [indexed_text(title, _chunk(extracted, start, end, path, 0)) for start, end, path in todo]
-        sizes = counter.counts(made)
+        sizes = counter.counts([indexed_text(title, _chunk(extracted, span, 0)) for span in todo])
         again: list[_Span] = []
-        for (start, end, path), size in zip(todo, sizes, strict=True):
-            if size <= most or end - start == 1:
-                kept.append((start, end, path))
+        for span, size in zip(todo, sizes, strict=True):
+            if size <= most or span.end - span.start == 1:
+                kept.append(span)
             else:
-                again += _halved(extracted.text, start, end, path)
+                again += _halved(extracted.text, span)
         todo = again
-    return sorted(kept, key=lambda span: (span[0], span[1]))
+    return sorted(kept, key=lambda span: (span.start, span.end))
 
 
-def _halved(text: str, start: int, end: int, path: tuple[str, ...]) -> list[_Span]:
+def _halved(text: str, span: _Span) -> list[_Span]:
+    start, end = span.start, span.end
     middle = (start + end) // 2
     space = text.rfind(" ", start + 1, middle)
     middle = space if space > start + (end - start) // 4 else middle
     halves = (trimmed(text, start, middle), trimmed(text, middle, end))
-    return [(*half, path) for half in halves if half]
+    return [_Span(*half, span.path) for half in halves if half]
 
 
-def _chunk(extracted: ExtractedText, start: int, end: int, path: tuple[str, ...], position: int) -> Chunk:
-    page = bisect_right(extracted.page_starts, start) or None
-    return Chunk(position, start, end, extracted.text[start:end], path, page)
+def _chunk(extracted: ExtractedText, span: _Span, position: int) -> Chunk:
+    page = bisect_right(extracted.page_starts, span.start) or None
+    return Chunk(position, span.start, span.end, extracted.text[span.start : span.end], span.path, page)

@@ -50,10 +50,10 @@ def weight(atom: Atom) -> int:
 def pack(atoms: Sequence[Atom], sizes: Sizes) -> list[Sequence[Atom]]:
     """Pack the atoms of one stretch of text into chunks, in order.
 
-    Whole blocks are added up to the target. A block over the budget is cut along its atoms into parts of
-    about the same size, so that no runt is left at its end; what is left of the previous chunk takes the
-    first of them where it is less than half full. With an overlap, a chunk begins with the last atoms of the
-    one before.
+    Whole blocks are added up to the target, and up to the budget where less than a quarter of it would be left alone.
+    A block over the budget is cut along its atoms into parts of about the same size, so that no runt is left at its
+    end; a chunk less than half full takes the first of them. With an overlap, a chunk begins with the last atoms of
+    the one before.
     """
     if not atoms:
         return []
@@ -77,10 +77,11 @@ def _ends(atoms: Sequence[Atom], sizes: Sizes) -> list[int]:
     filled = 0
     for first, last in _blocks(atoms):
         size = sum(weight(atom) for atom in atoms[first:last])
-        if filled + size <= target:
+        runt = min(filled, size) < target // 4
+        if filled + size <= (room if runt else target):
             filled += size
             continue
-        if filled and (filled >= target // 2 or size <= target):
+        if filled and (filled >= target // 2 or (size <= target and not runt)):
             ends.append(first)
             filled = 0
         if size <= room and not filled:

@@ -37,12 +37,14 @@ class Section:
         end: Offset behind its last.
         level: Level of its heading; 0 before the first heading.
         path: Titles of the headings it stands under, its own the last.
+        is_bare: True where nothing stands under its heading.
     """
 
     start: int
     end: int
     level: int
     path: tuple[str, ...]
+    is_bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +66,17 @@ def sections(extracted: ExtractedText) -> list[Section]:
     """Return the sections of the text in order; together they cover it."""
     found: list[Section] = []
     above: list[tuple[int, str]] = []
-    starts = [(h.start, h.level, h.title) for h in extracted.headings]
-    first = starts[0][0] if starts else len(extracted.text)
+    headings = extracted.headings
+    first = headings[0].start if headings else len(extracted.text)
     if first:
         found.append(Section(0, first, 0, ()))
-    for i, (start, level, title) in enumerate(starts):
-        end = starts[i + 1][0] if i + 1 < len(starts) else len(extracted.text)
-        while above and above[-1][0] >= level:
+    for i, heading in enumerate(headings):
+        end = headings[i + 1].start if i + 1 < len(headings) else len(extracted.text)
+        while above and above[-1][0] >= heading.level:
             above.pop()
-        above.append((level, title))
-        found.append(Section(start, end, level, tuple(title for _, title in above)))
+        above.append((heading.level, heading.title))
+        is_bare = not extracted.text[heading.end : end].strip()
+        found.append(Section(heading.start, end, heading.level, tuple(title for _, title in above), is_bare))
     return found
 
 

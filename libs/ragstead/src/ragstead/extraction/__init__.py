@@ -2,7 +2,7 @@
 
 from ragstead.extraction.builder import TextBuilder, clean_text
 from ragstead.extraction.encodings import Decode, Guess, decode_text
-from ragstead.extraction.lines import LINE_END_HYPHEN, Line, join_lines, looks_like_heading
+from ragstead.extraction.lines import LINE_END_HYPHEN, Line, Paragraph, join_lines, looks_like_heading
 from ragstead.extraction.tables import tabulate
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Decode",
     "Guess",
     "Line",
+    "Paragraph",
     "TextBuilder",
     "clean_text",
     "decode_text",

@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 
 LINE_END_HYPHEN = "\ufffe"
 """What stands in a text for a hyphen at the end of a printed line."""
 
 _SPLIT_WORD = re.compile(rf"(\w+){LINE_END_HYPHEN}\s*(\w+)")
 _BULLET = re.compile(r"\s*(?:[•▪◦‣●○■□–-]\s|\(?\d{1,3}[.)]\s|\(?[a-z][.)]\s)")
+_NUMERIC_MARKS = {"$", "€", "£", "%", "—", "–", "-"}
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -35,19 +35,36 @@ class Line:
     size: float
 
 
-def join_lines(lines: Sequence[Line]) -> list[tuple[str, float]]:
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Lines that belong together, as one.
+
+    Attributes:
+        text: Its words on one line, with split words mended.
+        size: Font size of its longest line, in points.
+        is_row: True where it looks like the row of a table.
+    """
+
+    text: str
+    size: float
+    is_row: bool
+
+
+def join_lines(lines: Sequence[Line]) -> list[Paragraph]:
     """Join lines to paragraphs, in their order, and mend the words that were split at line ends.
 
     A new paragraph begins after a wider gap, at another font size, an indent, a bullet, or after a line that
     ends short of the others. A hyphen at a line's end goes unless the rest looks like a word of its own.
 
+    Lines that are mostly numbers, the rows of tables, stay on their own.
+
     Returns:
-        Each paragraph's text and font size.
+        The paragraphs in order.
     """
     if not lines:
         return []
-    gaps = [a.top - b.top for a, b in pairwise(lines) if 0 < a.top - b.top < 60]
-    pitch = median(gaps) if gaps else 0.0
+    gaps = sorted(a.top - b.top for a, b in pairwise(lines) if 2 < a.top - b.top < 60)
+    pitch = gaps[len(gaps) // 4] if gaps else 0.0
     paragraphs: list[list[Line]] = [[lines[0]]]
     for previous, line in pairwise(lines):
         if _begins_paragraph(paragraphs[-1], previous, line, pitch):
@@ -55,26 +72,37 @@ def join_lines(lines: Sequence[Line]) -> list[tuple[str, float]]:
         else:
             paragraphs[-1].append(line)
     words = {word.lower() for line in lines for word in re.findall(r"[\w-]+", line.text)}
-    return [(_mend("\n".join(line.text for line in group), words), group[0].size) for group in paragraphs]
+    return [_paragraph(group, words) for group in paragraphs]
+
+
+def _paragraph(group: Sequence[Line], words: set[str]) -> Paragraph:
+    size = max(group, key=lambda line: len(line.text)).size
+    return Paragraph(_mend("\n".join(line.text for line in group), words), size, _is_row(group[0].text))
+
+
+def _is_row(text: str) -> bool:
+    words = text.split()
+    numbers = [word for word in words if word in _NUMERIC_MARKS or any(c.isdigit() for c in word)]
+    return len(numbers) >= max(2, len(words) / 4)
 
 
 def _begins_paragraph(group: Sequence[Line], previous: Line, line: Line, pitch: float) -> bool:
     if previous.text.rstrip().endswith(LINE_END_HYPHEN):
         return False
-    if _BULLET.match(line.text) or abs(previous.size - line.size) > 0.6:
-        return True
     gap = previous.top - line.top
     size = max(line.size, previous.size, 1.0)
+    if abs(gap) < 0.6 * size and line.left >= previous.left:  # a raised mark, or more of the same printed line
+        return False
+    resized = abs(previous.size - line.size) > 0.6 and min(len(previous.text.strip()), len(line.text.strip())) > 2
+    if resized or _is_row(line.text) or _is_row(group[0].text) or _BULLET.match(line.text):
+        return True
     if gap < -0.3 * size:  # the next column, or page: goes on where the sentence does
         return previous.text.rstrip().endswith((".", "!", "?", ":")) or line.text.lstrip()[:1].isupper()
-    if pitch and gap > max(1.35 * pitch, 0.9 * size):
-        return True
-    if gap < 0.3 * size:  # the same printed line in another run: a row of a table, or a raised mark
-        return False
     width = max(one.right for one in group) - min(one.left for one in group)
     indented = line.left > previous.left + 0.8 * size and len(group) > 1
     short = previous.right < line.right - 0.15 * max(width, line.right - line.left)
-    return indented or short
+    wide_gap = bool(pitch) and gap > max(1.35 * pitch, 0.9 * size)
+    return wide_gap or indented or short
 
 
 def _mend(text: str, words: set[str]) -> str:

@@ -23,8 +23,18 @@ if TYPE_CHECKING:
     from docx.document import Document
     from docx.oxml.xmlchemy import BaseOxmlElement
 
-_DAMAGED = (OpcError, InvalidXmlError, BadZipFile, SyntaxError, KeyError, ValueError, TypeError, AttributeError,
-            IndexError, OSError)
+_DAMAGED = (
+    OpcError,
+    InvalidXmlError,
+    BadZipFile,
+    SyntaxError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    OSError,
+)
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 _VALUE = qn("w:val")
 _MATH_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
@@ -33,8 +43,17 @@ _BOX = qn("w:txbxContent")
 _SKIPPED = {_FALLBACK, _BOX, qn("w:del"), qn("w:moveFrom"), qn("w:pPr"), qn("w:rPr"), qn("w:instrText")}
 _MARKS = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
 _NOTES = ("/footnotes", "/endnotes", "/header", "/footer", "/comments")
-_CONTAINERS = {qn("w:sdt"), qn("w:sdtContent"), qn("w:ins"), qn("w:moveTo"), qn("w:customXml"), qn("w:smartTag"),
-               qn("w:footnote"), qn("w:endnote"), qn("w:comment")}
+_CONTAINERS = {
+    qn("w:sdt"),
+    qn("w:sdtContent"),
+    qn("w:ins"),
+    qn("w:moveTo"),
+    qn("w:customXml"),
+    qn("w:smartTag"),
+    qn("w:footnote"),
+    qn("w:endnote"),
+    qn("w:comment"),
+}
 
 
 class DocxLoader:

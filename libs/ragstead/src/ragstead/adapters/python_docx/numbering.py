@@ -15,8 +15,21 @@ if TYPE_CHECKING:
 
 _VALUE = qn("w:val")
 _PLACE = re.compile(r"%(\d)")
-_ROMAN = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"),
-          (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))
+_ROMAN = (
+    (1000, "m"),
+    (900, "cm"),
+    (500, "d"),
+    (400, "cd"),
+    (100, "c"),
+    (90, "xc"),
+    (50, "l"),
+    (40, "xl"),
+    (10, "x"),
+    (9, "ix"),
+    (5, "v"),
+    (4, "iv"),
+    (1, "i"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +46,14 @@ class Numbering:
         self._levels: dict[str, dict[int, _Level]] = {}
         self._definition: dict[str, str] = {}
         self._counts: dict[str, dict[int, int]] = defaultdict(dict)
-        part = next((rel.target_part for rel in document.part.rels.values()
-                     if not rel.is_external and rel.reltype.endswith("/numbering")), None)
+        part = next(
+            (
+                rel.target_part
+                for rel in document.part.rels.values()
+                if not rel.is_external and rel.reltype.endswith("/numbering")
+            ),
+            None,
+        )
         if part is not None:
             self._read(part.element)
 
