@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ragstead.adapters.directory_blobs import DirectoryBlobs
@@ -32,7 +32,7 @@ from ragstead.bootstrap.indexes import LocalIndexes
 from ragstead.bootstrap.models import open_embedder, open_word_pieces
 from ragstead.bootstrap.plans import answer_plan, chunker_of, recipe_of, retrieval_plan
 from ragstead.errors import RagsteadError
-from ragstead.model import Collection
+from ragstead.model import Collection, StoredFile
 from ragstead.pipelines.answer import AnswerPipeline
 from ragstead.pipelines.assess import EvidenceAssessor
 from ragstead.pipelines.ingest import IngestPipeline
@@ -102,6 +102,16 @@ class Platform:
     _worker: IngestWorker
     _vectors: MilvusStore
     _index_identity: str
+    _blob_guard: asyncio.Lock
+
+    async def upload(self, filename: str, purpose: str, data: bytes) -> StoredFile:
+        """Keep the bytes and record the upload, such that no sweep takes them in between.
+
+        Raises:
+            Unavailable: If the disk is full.
+        """
+        async with self._blob_guard:
+            return await self.files.add(filename, purpose, await self.blobs.put(data), len(data))
 
     async def create_collection(self, name: str, metadata: Mapping[str, str]) -> Collection:
         """Add an empty collection.
@@ -132,6 +142,8 @@ class _Stores:
     blobs: DirectoryBlobs
     vectors: MilvusStore
     indexes: LocalIndexes
+    blob_guard: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while blobs are written and named, and while unnamed ones are removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +241,7 @@ def _ingestion(
     settings: Settings, stores: _Stores, models: _Models, stack: AsyncExitStack
 ) -> tuple[IngestPipeline, IngestWorker]:
     parsing = settings.deployment.parsing
-    parser = ProcessParser(
-        processes=parsing.processes, timeout_s=parsing.timeout_s, memory_bytes=parsing.memory_bytes
-    )
+    parser = ProcessParser(processes=parsing.processes, timeout_s=parsing.timeout_s, memory_bytes=parsing.memory_bytes)
     stack.push_async_callback(parser.close)
     parts = IngestParts(
         ledger=SqlLedger(stores.database),
@@ -246,13 +256,12 @@ def _ingestion(
         pool=models.pool,
         index_identity=models.index_identity,
     )
-    blob_guard = asyncio.Lock()
-    worker = IngestWorker(parts, blob_guard)
+    worker = IngestWorker(parts, stores.blob_guard)
     ingestor = IngestPipeline(
         SqlCollections(stores.database),
         SqlIntake(stores.database),
         stores.blobs,
-        blob_guard,
+        stores.blob_guard,
         recipe=recipe_of(settings),
         index_identity=models.index_identity,
         wake=worker.wake,
@@ -300,6 +309,7 @@ def _compose(
         ingestion[1],
         stores.vectors,
         models.index_identity,
+        stores.blob_guard,
     )
 
 

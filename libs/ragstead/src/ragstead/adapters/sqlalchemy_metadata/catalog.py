@@ -195,12 +195,23 @@ def _counts(connection: Connection) -> dict[int, dict[State, int]]:
     return out
 
 
+def _sizes(connection: Connection) -> dict[int, int]:
+    """Return the bytes of the files behind each collection's documents, by the collection's key."""
+    query = (
+        select(documents.c.collection_key, func.sum(files.c.size_bytes))
+        .join(files, files.c.file_id == documents.c.file_id)
+        .where(documents.c.state != State.DELETING)
+        .group_by(documents.c.collection_key)
+    )
+    return {key: int(size) for key, size in connection.execute(query)}
+
+
 def _with_counts(connection: Connection, name_or_id: str) -> Collection:
     row = collection_row(connection, name_or_id)
-    return to_collection(row, _counts(connection).get(row.key, {}))
+    return to_collection(row, _counts(connection).get(row.key, {}), _sizes(connection).get(row.key, 0))
 
 
 def _all_collections(connection: Connection) -> list[Collection]:
-    counts = _counts(connection)
+    counts, sizes = _counts(connection), _sizes(connection)
     query = select(collections).where(collections.c.name.is_not(None)).order_by(collections.c.key)
-    return [to_collection(row, counts.get(row.key, {})) for row in connection.execute(query)]
+    return [to_collection(row, counts.get(row.key, {}), sizes.get(row.key, 0)) for row in connection.execute(query)]

@@ -36,7 +36,7 @@ def collection_row(connection: Connection, name_or_id: str) -> Row[Any]:
     return next((row for row in found if row.collection_id == name_or_id), found[0])
 
 
-def to_collection(row: Row[Any], counts: Mapping[State, int]) -> Collection:
+def to_collection(row: Row[Any], counts: Mapping[State, int], size_bytes: int = 0) -> Collection:
     """Return the value of a row."""
     return Collection(
         row.collection_id,
@@ -47,6 +47,7 @@ def to_collection(row: Row[Any], counts: Mapping[State, int]) -> Collection:
         row.created_at,
         row.labels,
         counts,
+        size_bytes,
     )
 
 
