@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from ragstead.wire import DependencyView, LiveView, ReadyView
 from ragstead_serving.metrics import HttpMetrics
-from ragstead_serving.openapi import described
+from ragstead_serving.openapi import described, errors
 from ragstead_serving.responses import JsonResponse, ServiceRoute
 
 Readiness = Callable[[], Awaitable[Mapping[str, tuple[bool, str]]]]
@@ -25,7 +25,9 @@ def health_router(readiness: Readiness, metrics: HttpMetrics) -> APIRouter:
     """
     router = APIRouter(route_class=ServiceRoute, tags=["operations"])
 
-    @router.get("/health/live", response_model=LiveView, summary="Is the process alive?")
+    @router.get(
+        "/health/live", response_model=LiveView, responses=errors(), summary="Is the process alive?"
+    )
     async def live() -> Response:
         return JsonResponse(LiveView())
 
@@ -33,7 +35,7 @@ def health_router(readiness: Readiness, metrics: HttpMetrics) -> APIRouter:
         "/health/ready",
         response_model=ReadyView,
         summary="Can it do its work?",
-        responses={503: {"model": ReadyView, "description": "A dependency is not ready."}},
+        responses=errors() | {503: {"model": ReadyView, "description": "A dependency is not ready."}},
     )
     async def ready() -> Response:
         found = {name: DependencyView(ready=ok, detail=detail) for name, (ok, detail) in (await readiness()).items()}
@@ -45,7 +47,7 @@ def health_router(readiness: Readiness, metrics: HttpMetrics) -> APIRouter:
         "/metrics",
         response_class=Response,
         summary="Metrics in Prometheus's text format",
-        responses=described("Metrics.", "text/plain"),
+        responses=errors() | described("Metrics.", "text/plain"),
     )
     async def scrape() -> Response:
         return metrics.exposition()

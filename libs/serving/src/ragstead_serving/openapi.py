@@ -24,13 +24,15 @@ _MEANINGS = {
 }
 _ANYWHERE = (400, 401, 403, 413, 429, 500, 503)
 _METHODS = frozenset({"get", "put", "post", "delete", "patch", "head", "options"})
+_SCHEMAS = "#/components/schemas/{model}"
 Responses = dict[int | str, dict[str, Any]]
 
 
 def errors(*statuses: int) -> Responses:
     """Return the `responses` of a route: these statuses, and those that can meet any request."""
     found = sorted({*_ANYWHERE, *statuses})
-    return {status: {"model": ErrorBody, "description": _MEANINGS[status]} for status in found}
+    content = {"application/json": {"schema": {"$ref": _SCHEMAS.format(model="ErrorBody")}}}
+    return {status: {"description": _MEANINGS[status], "content": content} for status in found}
 
 
 def described(description: str, media_type: str) -> Responses:
@@ -47,6 +49,7 @@ def install_openapi(app: FastAPI, *, with_keys: bool, open_paths: Iterable[str])
         if app.openapi_schema is None:
             made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
             _drop_422(made)
+            _add_error_schema(made)
             if with_keys:
                 _ask_for_key(made, exempt)
             app.openapi_schema = made
@@ -61,6 +64,13 @@ def _drop_422(document: dict[str, Any]) -> None:
     schemas = document.get("components", {}).get("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+
+
+def _add_error_schema(document: dict[str, Any]) -> None:
+    # by reference and not by `model`: FastAPI would compile it anew for every status of every route
+    schema = ErrorBody.model_json_schema(ref_template=_SCHEMAS)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(schema.pop("$defs"), ErrorBody=schema)
 
 
 def _ask_for_key(document: dict[str, Any], exempt: frozenset[str]) -> None:

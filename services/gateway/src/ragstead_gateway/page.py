@@ -10,7 +10,7 @@ import re
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from ragstead_serving.openapi import described
+from ragstead_serving.openapi import described, errors
 from ragstead_serving.responses import ServiceRoute
 
 
@@ -25,7 +25,7 @@ def page_router() -> APIRouter:
         "Cache-Control": "no-cache",
     }
 
-    @router.get("/", response_class=HTMLResponse, responses=described("The web page.", "text/html"))
+    @router.get("/", response_class=HTMLResponse, responses=errors() | described("The web page.", "text/html"))
     async def page() -> HTMLResponse:
         """Show the web page."""
         return HTMLResponse(html, headers=headers)
