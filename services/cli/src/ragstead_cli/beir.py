@@ -158,9 +158,7 @@ def _document(where: str, fields: dict[str, Any]) -> CorpusDocument:
     if not isinstance(metadata, dict):
         raise BadLine("its metadata is no object")
     attributes = {_key(key): _scalar(value) for key, value in metadata.items() if value is not None}
-    return CorpusDocument(
-        where, _identifier(fields), _text(fields, "title", ""), _text(fields, "text"), attributes
-    )
+    return CorpusDocument(where, _identifier(fields), _text(fields, "title", ""), _text(fields, "text"), attributes)
 
 
 def _identifier(fields: dict[str, Any]) -> str:

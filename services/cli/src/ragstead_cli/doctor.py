@@ -44,9 +44,7 @@ async def doctor(invocation: Invocation) -> int:
         live, reachable = await _alive(invocation, settings)
         findings += live
     failed = any(finding.status == "fail" for finding in findings)
-    checks = [
-        {"check": f.check, "status": f.status, "detail": f.detail, "mend": f.mend} for f in findings
-    ]
+    checks = [{"check": f.check, "status": f.status, "detail": f.detail, "mend": f.mend} for f in findings]
     invocation.show({"ok": not failed, "checks": checks}, lambda: _show(findings))
     if not reachable:
         return _UNREACHABLE
@@ -95,7 +93,10 @@ async def _alive(invocation: Invocation, settings: Settings) -> tuple[list[Findi
     owner = read_owner(settings.deployment.data_dir)
     if owner is not None:
         try:
-            return [Finding("data directory", "ok", f"in use by {owner}"), *await _readiness(invocation, settings)], True
+            return [
+                Finding("data directory", "ok", f"in use by {owner}"),
+                *await _readiness(invocation, settings),
+            ], True
         except Unavailable as error:
             return [Finding("data directory", "fail", str(error), "stop that process, or wait for it to end")], False
     found = [_port(settings)]

@@ -66,9 +66,7 @@ async def delete(invocation: Invocation, document_id: DocumentIdArgument) -> Non
 
     async with connect(invocation) as api:
         await api.send("DELETE", store_path(invocation.collection, "documents", document_id))
-    invocation.show(
-        {"document_id": document_id, "deleted": True}, lambda: console().print(f"deleted {document_id}")
-    )
+    invocation.show({"document_id": document_id, "deleted": True}, lambda: console().print(f"deleted {document_id}"))
 
 
 def register(app: typer.Typer) -> None:

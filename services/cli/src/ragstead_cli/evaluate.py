@@ -16,6 +16,8 @@ from ragstead_cli.search import StrategyOption
 from ragstead_cli.verb import Invocation, verb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ragstead.settings import Settings
 
 PathArgument = Annotated[
@@ -55,9 +57,7 @@ async def run(
 
         options = Options(collection or own_collection(path), strategy=chosen)
         async with connect(invocation, settings) as api:
-            metrics, lines = await measure_beir(
-                api, path, options, max_bytes=settings.deployment.max_upload_bytes
-            )
+            metrics, lines = await measure_beir(api, path, options, max_bytes=settings.deployment.max_upload_bytes)
     else:
         from ragstead_cli.suite_evaluation import measure_suite, read_suite
 
@@ -82,7 +82,7 @@ def _group() -> None:
     """Measure ranking and answers."""
 
 
-def _keep(settings: Settings, document: dict[str, object], path: Path, lines: list[str]) -> None:
+def _keep(settings: Settings, document: Mapping[str, object], path: Path, lines: list[str]) -> None:
     folder = settings.deployment.data_dir / "evals"
     folder.mkdir(parents=True, exist_ok=True)
     kept = {**document, "path": str(path.resolve()), "pipeline": settings.pipeline.model_dump(mode="json")}

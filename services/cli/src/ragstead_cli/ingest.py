@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ragstead.errors import InvalidRequest
-from ragstead_cli.output import console, progress_bar, say
+from ragstead_cli.output import Bar, console, progress_display, say
 from ragstead_cli.verb import Invocation, verb
 
 if TYPE_CHECKING:
@@ -46,9 +46,7 @@ FormatOption = Annotated[
 ]
 
 
-async def ingest(
-    invocation: Invocation, paths: Paths, meta: Meta = None, format_: FormatOption = Format.FILES
-) -> int:
+async def ingest(invocation: Invocation, paths: Paths, meta: Meta = None, format_: FormatOption = Format.FILES) -> int:
     """Read files and folders, or BEIR corpora, into a collection, which is made if it is missing.
 
     Folders are read whole, hidden files aside. The same bytes again are left alone; a changed file replaces its
@@ -61,9 +59,7 @@ async def ingest(
     _check(paths, format_)
     settings = invocation.settings()
     async with connect(invocation, settings) as api:
-        uploader = Uploader(
-            api, invocation.collection, attributes, max_bytes=settings.deployment.max_upload_bytes
-        )
+        uploader = Uploader(api, invocation.collection, attributes, max_bytes=settings.deployment.max_upload_bytes)
         report = await run(uploader, paths, format_)
     invocation.show(report.document(), lambda: show(report, invocation.collection))
     if not any(report.counts.values()):
@@ -73,16 +69,20 @@ async def ingest(
 
 async def run(uploader: Uploader, paths: Sequence[Path], format_: Format) -> Report:
     """Hand everything in and wait for it, with a progress bar where stderr is a terminal."""
-    with progress_bar() as progress:
-        sending = progress.add_task("handing in", total=None)
-        done = 0
-        async for count in _sent(uploader, paths, format_):
+    return await handed_in(uploader, _sent(uploader, paths, format_))
+
+
+async def handed_in(uploader: Uploader, sent: AsyncIterator[int]) -> Report:
+    """Drive `sent` to its end and wait until all is settled, with progress on stderr."""
+    with progress_display() as progress:
+        sending, done = Bar(progress, "handing in"), 0
+        async for count in sent:
             done += count
-            progress.update(sending, completed=done)
-        progress.update(sending, total=done, completed=done)
+            sending.advance(count)
+        sending.end(done)
         total = len(uploader.report.sent)
-        indexing = progress.add_task("indexing", total=total)
-        return await uploader.settle(lambda left: progress.update(indexing, completed=max(0, total - left)))
+        indexing = Bar(progress, "indexing", total)
+        return await uploader.settle(lambda left: indexing.reach(max(0, total - left)))
 
 
 def typed_attributes(meta: Sequence[str]) -> Attributes:

@@ -104,9 +104,7 @@ async def ask(api: Api, question: str, options: Options) -> Json:
     return {"answer": content, **verdict, "citations": view["citations"], "receipt": receipt}
 
 
-async def ask_all(
-    api: Api, questions: Sequence[Query], options: Options
-) -> AsyncIterator[tuple[Query, Json | None]]:
+async def ask_all(api: Api, questions: Sequence[Query], options: Options) -> AsyncIterator[tuple[Query, Json | None]]:
     """Yield each question with its answer, in order; None for one that the platform refuses, told on stderr."""
 
     async def one(question: Query) -> tuple[Query, Json | None]:

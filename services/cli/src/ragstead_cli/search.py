@@ -10,16 +10,14 @@ import typer
 
 from ragstead.errors import InvalidRequest
 from ragstead.model import Strategy
-from ragstead_cli.output import console, printable, progress_bar
+from ragstead_cli.output import Bar, console, printable, progress_display
 from ragstead_cli.verb import Invocation, verb
 
 if TYPE_CHECKING:
     from ragstead_cli.api import Json
     from ragstead_cli.queries import Options
 
-QueryArgument = Annotated[
-    str | None, typer.Argument(help="What to look for.", metavar="QUERY", show_default=False)
-]
+QueryArgument = Annotated[str | None, typer.Argument(help="What to look for.", metavar="QUERY", show_default=False)]
 KOption = Annotated[
     int, typer.Option("-k", help="Hits wanted; documents, with --queries.", min=1, max=1000, metavar="K")
 ]
@@ -37,9 +35,7 @@ FilterOption = Annotated[
 QueriesOption = Annotated[
     Path | None, typer.Option("--queries", metavar="FILE", help='A batch: lines {"_id", "text"}; needs --run.')
 ]
-RunOption = Annotated[
-    Path | None, typer.Option("--run", metavar="OUT", help="Where a batch writes its TREC run.")
-]
+RunOption = Annotated[Path | None, typer.Option("--run", metavar="OUT", help="Where a batch writes its TREC run.")]
 
 
 async def search(
@@ -89,12 +85,12 @@ async def _batch(invocation: Invocation, options: Options, path: Path, run: Path
     with replaced_file(run) as out:
         async with connect(invocation) as api:
             started = time.monotonic()
-            with progress_bar() as progress:
-                task = progress.add_task("searching", total=len(queries))
+            with progress_display() as progress:
+                searching = Bar(progress, "searching", len(queries))
                 async for query, ranked in rank_all(api, queries, options, k=options.k or 10):
                     refused += ranked is None
                     out.writelines(run_lines(query.query_id, ranked or []))
-                    progress.advance(task)
+                    searching.advance()
             seconds = round(time.monotonic() - started, 3)
     report = {"queries": len(queries), "seconds": seconds}
     invocation.show(report, lambda: console().print(f"{len(queries)} queries in {seconds} s: {run}"))

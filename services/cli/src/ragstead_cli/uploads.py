@@ -43,9 +43,7 @@ class Report:
     sent: dict[str, str] = field(default_factory=dict)
     unchanged: set[str] = field(default_factory=set)
     failures: list[Failure] = field(default_factory=list)
-    counts: dict[str, int] = field(
-        default_factory=lambda: {"indexed": 0, "unchanged": 0, "empty": 0, "failed": 0}
-    )
+    counts: dict[str, int] = field(default_factory=lambda: {"indexed": 0, "unchanged": 0, "empty": 0, "failed": 0})
     chunks: int = 0
     started: float = field(default_factory=time.monotonic)
 
@@ -211,5 +209,3 @@ async def list_documents(api: Api, collection: str) -> AsyncIterator[Json]:
         if not page["has_more"]:
             return
         params["after"] = page["last_id"]
-
-

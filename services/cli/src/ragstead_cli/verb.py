@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import os
 from collections.abc import Callable, Coroutine
@@ -23,15 +22,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE")]
 DataDirOption = Annotated[
     Path | None,
-    typer.Option(
-        "--data-dir", help="Data directory; default .ragstead, or RAGSTEAD_DATA_DIR.", metavar="DIR"
-    ),
+    typer.Option("--data-dir", help="Data directory; default .ragstead, or RAGSTEAD_DATA_DIR.", metavar="DIR"),
 ]
-CollectionOption = Annotated[
-    str, typer.Option("--collection", help="Collection of the documents.", metavar="NAME")
-]
+CollectionOption = Annotated[str, typer.Option("--collection", help="Collection of the documents.", metavar="NAME")]
 
-Implementation = Callable[..., int | None | Coroutine[Any, Any, int | None]]
+Implementation = Callable[..., int | Coroutine[Any, Any, int | None] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +84,14 @@ def verb(
     """
 
     def register(function: Implementation) -> Implementation:
-        def call(
-            *, json_output: bool, config: Path | None, data_dir: Path | None, **given: object
-        ) -> int | None:
+        def call(*, json_output: bool, config: Path | None, data_dir: Path | None, **given: object) -> int | None:
             invocation = Invocation(json_output, config, data_dir, str(given.pop("collection", "default")))
             done = function(invocation, **given)
-            return asyncio.run(done) if asyncio.iscoroutine(done) else done  # type: ignore[return-value]
+            if not inspect.iscoroutine(done):
+                return done  # type: ignore[return-value]
+            import asyncio
+
+            return asyncio.run(done)
 
         parameters = _parameters(function, collection=collection)
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -115,6 +112,5 @@ def _parameters(function: Implementation, *, collection: bool) -> list[inspect.P
     ]
     kind = inspect.Parameter.KEYWORD_ONLY
     return [parameter.replace(kind=kind) for parameter in own] + [
-        inspect.Parameter(name, kind, annotation=annotation, default=default)
-        for name, annotation, default in shared
+        inspect.Parameter(name, kind, annotation=annotation, default=default) for name, annotation, default in shared
     ]
