@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ragstead.errors import InvalidRequest
-from ragstead_cli.output import console, printable, progress_bar
+from ragstead_cli.output import Bar, console, printable, progress_display
 from ragstead_cli.search import FilterOption, StrategyOption
 from ragstead_cli.verb import Invocation, verb
 
@@ -80,10 +80,10 @@ async def _batch(invocation: Invocation, options: Options, path: Path, answers: 
     with replaced_file(answers) as out:
         async with connect(invocation) as api:
             started = time.monotonic()
-            with progress_bar() as progress:
-                task = progress.add_task("asking", total=len(questions))
+            with progress_display() as progress:
+                asking = Bar(progress, "asking", len(questions))
                 async for question, answer in ask_all(api, questions, options):
-                    progress.advance(task)
+                    asking.advance()
                     if answer is None:
                         rejected += 1
                         continue

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from ragstead.errors import InvalidRequest
 from ragstead.ranking_measures import mean_measures
 from ragstead_cli.beir import content_hash, corpus_path, read_corpus, read_qrels, read_queries
-from ragstead_cli.output import progress_bar, say
+from ragstead_cli.ingest import handed_in
+from ragstead_cli.output import Bar, progress_display, say
 from ragstead_cli.queries import Options, rank_all
 from ragstead_cli.trec import run_lines
 from ragstead_cli.uploads import Uploader
@@ -40,23 +41,17 @@ async def measure_beir(
     await _ingest(api, folder, options.collection, max_bytes)
     run: dict[str, list[str]] = {}
     lines: list[str] = []
-    with progress_bar() as progress:
-        task = progress.add_task("searching", total=len(queries))
+    with progress_display() as progress:
+        searching = Bar(progress, "searching", len(queries))
         async for query, ranked in rank_all(api, queries, options, k=_DEPTH):
             run[query.query_id] = [document_id for document_id, _ in ranked or []]
             lines.extend(run_lines(query.query_id, ranked or []))
-            progress.advance(task)
+            searching.advance()
     return mean_measures(run, qrels), lines
 
 
 async def _ingest(api: Api, folder: Path, collection: str, max_bytes: int) -> None:
     uploader = Uploader(api, collection, {}, max_bytes=max_bytes)
-    with progress_bar() as progress:
-        task = progress.add_task("handing in", total=None)
-        async for count in uploader.texts(read_corpus(corpus_path(folder))):
-            progress.advance(task, count)
-        total = len(uploader.report.sent)
-        indexing = progress.add_task("indexing", total=total)
-        report = await uploader.settle(lambda left: progress.update(indexing, completed=max(0, total - left)))
+    report = await handed_in(uploader, uploader.texts(read_corpus(corpus_path(folder))))
     for failure in report.failures:
         say(f"ragstead: {failure.path} is not in: {failure.reason}")

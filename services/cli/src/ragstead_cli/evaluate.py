@@ -16,6 +16,8 @@ from ragstead_cli.search import StrategyOption
 from ragstead_cli.verb import Invocation, verb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ragstead.settings import Settings
 
 PathArgument = Annotated[
@@ -80,7 +82,7 @@ def _group() -> None:
     """Measure ranking and answers."""
 
 
-def _keep(settings: Settings, document: dict[str, object], path: Path, lines: list[str]) -> None:
+def _keep(settings: Settings, document: Mapping[str, object], path: Path, lines: list[str]) -> None:
     folder = settings.deployment.data_dir / "evals"
     folder.mkdir(parents=True, exist_ok=True)
     kept = {**document, "path": str(path.resolve()), "pipeline": settings.pipeline.model_dump(mode="json")}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ragstead.errors import InvalidRequest
-from ragstead_cli.output import console, progress_bar, say
+from ragstead_cli.output import Bar, console, progress_display, say
 from ragstead_cli.verb import Invocation, verb
 
 if TYPE_CHECKING:
@@ -69,16 +69,20 @@ async def ingest(invocation: Invocation, paths: Paths, meta: Meta = None, format
 
 async def run(uploader: Uploader, paths: Sequence[Path], format_: Format) -> Report:
     """Hand everything in and wait for it, with a progress bar where stderr is a terminal."""
-    with progress_bar() as progress:
-        sending = progress.add_task("handing in", total=None)
-        done = 0
-        async for count in _sent(uploader, paths, format_):
+    return await handed_in(uploader, _sent(uploader, paths, format_))
+
+
+async def handed_in(uploader: Uploader, sent: AsyncIterator[int]) -> Report:
+    """Drive `sent` to its end and wait until all is settled, with progress on stderr."""
+    with progress_display() as progress:
+        sending, done = Bar(progress, "handing in"), 0
+        async for count in sent:
             done += count
-            progress.update(sending, completed=done)
-        progress.update(sending, total=done, completed=done)
+            sending.advance(count)
+        sending.end(done)
         total = len(uploader.report.sent)
-        indexing = progress.add_task("indexing", total=total)
-        return await uploader.settle(lambda left: progress.update(indexing, completed=max(0, total - left)))
+        indexing = Bar(progress, "indexing", total)
+        return await uploader.settle(lambda left: indexing.reach(max(0, total - left)))
 
 
 def typed_attributes(meta: Sequence[str]) -> Attributes:

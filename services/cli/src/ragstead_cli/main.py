@@ -24,7 +24,10 @@ from ragstead_cli import ask, configuration, doctor, documents, evaluate, ingest
 from ragstead_cli.errors import Missing
 from ragstead_cli.output import say
 
-FAILED, BAD_INPUT, UNREACHABLE, INTERRUPTED, BROKEN_PIPE = 1, 2, 4, 130, 141
+FAILED, BAD_INPUT, UNREACHABLE, INTERRUPTED = 1, 2, 4, 130
+
+# httpx looks for its own command line, with click, rich and pygments, and does without: a third of a verb's start.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 _CALLERS_FAULT = (InvalidRequest, NotFound, Missing, TooLarge, Unauthenticated, Forbidden)
 
@@ -45,24 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=words or ["--help"], prog_name="ragstead", standalone_mode=False)
         sys.stdout.flush()
-    except typer.TyperException as error:
-        say(f"ragstead: {error.format_message()}; `ragstead --help` shows how")
-        return BAD_INPUT
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
-        return BROKEN_PIPE
+        return FAILED
     except (KeyboardInterrupt, typer.Abort):
         say("ragstead: interrupted")
         return INTERRUPTED
-    except RagsteadError as error:
-        say(f"ragstead: {error}")
-        return exit_code(error)
-    except OSError as error:
-        say(f"ragstead: {error}")
-        return FAILED
     except Exception as error:  # noqa: BLE001 - the outermost loop of the process: a defect is told in one line
-        say(f"ragstead: unexpected {type(error).__name__}: {error}; details in {_details()}")
-        return FAILED
+        message, code = _told(error)
+        say(f"ragstead: {message}")
     return int(code or 0)
 
 
@@ -71,6 +65,18 @@ def exit_code(error: RagsteadError) -> int:
     if isinstance(error, (Unavailable, Overloaded)):
         return UNREACHABLE
     return BAD_INPUT if isinstance(error, _CALLERS_FAULT) else FAILED
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """Return the line and the exit code of what ended the verb."""
+    if isinstance(error, typer.TyperException):
+        message = error.format_message().replace("Value error, ", "").rstrip(".")
+        return f"{message}; `ragstead --help` shows how", BAD_INPUT
+    if isinstance(error, RagsteadError):
+        return str(error), exit_code(error)
+    if isinstance(error, OSError):
+        return str(error), FAILED
+    return f"unexpected {type(error).__name__}: {error}; details in {_details()}", FAILED
 
 
 def _details() -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from rich.console import Console
     from rich.progress import Progress
@@ -38,19 +39,47 @@ def console() -> Console:
     return Console(markup=False, highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
 
 
-def progress_bar(*, enabled: bool = True) -> Progress:
-    """Return a progress display on stderr, silent where stderr is no terminal."""
+class Bar:
+    """One line of a progress display; does nothing where stderr is no terminal.
+
+    Args:
+        progress: The display, or None.
+        description: What is going on.
+        total: Number of steps; None where it is not known yet.
+    """
+
+    def __init__(self, progress: Progress | None, description: str, total: int | None = None) -> None:
+        self._progress = progress
+        self._task = progress.add_task(description, total=total) if progress is not None else None
+
+    def advance(self, steps: int = 1) -> None:
+        """Count steps done."""
+        if self._progress is not None and self._task is not None:
+            self._progress.advance(self._task, steps)
+
+    def reach(self, done: int) -> None:
+        """Say how many steps are done altogether."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done)
+
+    def end(self, total: int) -> None:
+        """Say that these were all steps, and are done."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, total=total, completed=total)
+
+
+@contextlib.contextmanager
+def progress_display() -> Iterator[Progress | None]:
+    """Show progress on stderr while the block runs; None where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None  # and rich is not imported
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        disable=not (enabled and sys.stderr.isatty()),
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield progress
 
 
 def _write(stream: TextIO, text: str) -> None:

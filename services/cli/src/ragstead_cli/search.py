@@ -10,7 +10,7 @@ import typer
 
 from ragstead.errors import InvalidRequest
 from ragstead.model import Strategy
-from ragstead_cli.output import console, printable, progress_bar
+from ragstead_cli.output import Bar, console, printable, progress_display
 from ragstead_cli.verb import Invocation, verb
 
 if TYPE_CHECKING:
@@ -85,12 +85,12 @@ async def _batch(invocation: Invocation, options: Options, path: Path, run: Path
     with replaced_file(run) as out:
         async with connect(invocation) as api:
             started = time.monotonic()
-            with progress_bar() as progress:
-                task = progress.add_task("searching", total=len(queries))
+            with progress_display() as progress:
+                searching = Bar(progress, "searching", len(queries))
                 async for query, ranked in rank_all(api, queries, options, k=options.k or 10):
                     refused += ranked is None
                     out.writelines(run_lines(query.query_id, ranked or []))
-                    progress.advance(task)
+                    searching.advance()
             seconds = round(time.monotonic() - started, 3)
     report = {"queries": len(queries), "seconds": seconds}
     invocation.show(report, lambda: console().print(f"{len(queries)} queries in {seconds} s: {run}"))

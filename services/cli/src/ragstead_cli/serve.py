@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,15 +71,18 @@ def _run(main: Coroutine[Any, Any, None]) -> int:
 
 
 async def _serve(invocation: Invocation, port: int | None, samples: Path | None) -> None:
+    from ragstead_gateway.app import create_app
+
     from ragstead.bootstrap.ownership import read_owner
     from ragstead.bootstrap.platform import open_platform
-    from ragstead_gateway.app import create_app
+    from ragstead.settings import resolve_secret
     from ragstead_serving.host_rules import check_exposure
     from ragstead_serving.server import bind, serve
 
     settings = invocation.settings()
     host = settings.deployment.host
-    check_exposure(host, settings.deployment.api_keys)
+    keys = [resolve_secret(reference, invocation.environ) for reference in settings.deployment.api_keys]
+    check_exposure(host, keys)
     owner = read_owner(settings.deployment.data_dir)
     if owner is not None:
         raise StoreInUse(
@@ -87,19 +91,28 @@ async def _serve(invocation: Invocation, port: int | None, samples: Path | None)
         )
     listener = bind(host, settings.deployment.port if port is None else port)
     async with open_platform(settings) as platform, contextlib.AsyncExitStack() as stack:
-        app = create_app(platform)
+        app = create_app(platform, api_keys=keys)
 
         def ready(url: str) -> None:
             platform.lock.publish(url)
-            task = asyncio.create_task(_welcome(invocation, settings, app, url, samples))
+            task = asyncio.create_task(_welcome(invocation, url, _Serving(app, settings, keys), samples))
             stack.push_async_callback(_cancelled, task)
 
         await serve(app, listener, on_ready=ready)
 
 
-async def _welcome(invocation: Invocation, settings: Settings, app: FastAPI, url: str, samples: Path | None) -> None:
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """What serves."""
+
+    app: FastAPI
+    settings: Settings
+    api_keys: list[str]
+
+
+async def _welcome(invocation: Invocation, url: str, serving: _Serving, samples: Path | None) -> None:
     """Say where it is; put the samples in; show how to ask."""
-    from ragstead_cli.session import authorization, local_api
+    from ragstead_cli.session import local_api
 
     if invocation.json:
         print_json({"url": url, "pid": os.getpid()})
@@ -107,13 +120,13 @@ async def _welcome(invocation: Invocation, settings: Settings, app: FastAPI, url
         console().print(f"Ragstead serves on {url}", style="bold")
     if samples is not None:
         try:
-            async with local_api(app, settings, authorization(settings, invocation.environ)) as api:
-                await _ingest_samples(api, samples, settings)
+            async with local_api(serving.app, serving.settings, serving.api_keys) as api:
+                await _ingest_samples(api, samples, serving.settings)
         except RagsteadError as error:
             say(f"ragstead: the samples are not in: {error}")
     if not invocation.json:
         body = json.dumps({"model": "ragstead", "messages": [{"role": "user", "content": _QUESTION}]})
-        key = ' -H "authorization: Bearer $RAGSTEAD_API_KEY"' if settings.deployment.api_keys else ""
+        key = ' -H "authorization: Bearer $RAGSTEAD_API_KEY"' if serving.api_keys else ""
         out = console()
         out.print(f"\ncurl -s {url}/v1/chat/completions -H 'content-type: application/json'{key} -d '{body}'")
         out.print("\nCtrl-C stops it.", style="dim")

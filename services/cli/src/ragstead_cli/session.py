@@ -14,7 +14,7 @@ from ragstead.errors import StoreInUse
 from ragstead_cli.api import Api
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
     from fastapi import FastAPI
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 API_KEY_VARIABLE = "RAGSTEAD_API_KEY"
 _PATIENCE_S = 10.0
 _PAUSE_S = 0.1
+_NO_SOCKET = httpx.Timeout(None)
 _TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 
 
@@ -41,34 +42,39 @@ async def connect(invocation: Invocation, settings: Settings | None = None) -> A
         StoreInUse: If the directory is held, for ten seconds on end, by a process that can't be talked to.
     """
     settings = settings or invocation.settings()
-    headers = authorization(settings, invocation.environ)
     async with contextlib.AsyncExitStack() as stack:
         claimed = await _claim(settings, stack)
         if isinstance(claimed, Owner):
-            yield await stack.enter_async_context(_remote_api(claimed, headers))
+            yield await stack.enter_async_context(_remote_api(claimed, _authorization(settings, invocation.environ)))
         else:
             from ragstead_gateway.app import create_app
 
-            yield await stack.enter_async_context(local_api(create_app(claimed), settings, headers))
+            yield await stack.enter_async_context(local_api(create_app(claimed), settings))
 
 
 @contextlib.asynccontextmanager
-async def local_api(app: FastAPI, settings: Settings, headers: Mapping[str, str]) -> AsyncIterator[Api]:
-    """Give the API of an application in this process, without a socket."""
+async def local_api(app: FastAPI, settings: Settings, api_keys: Sequence[str] = ()) -> AsyncIterator[Api]:
+    """Give the API of an application in this process, without a socket; `api_keys` as it was made with."""
     hosts = [host for host in settings.deployment.allowed_hosts if "*" not in host] or ["127.0.0.1"]
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     base_url = f"http://{hosts[0]}:{settings.deployment.port}"
-    async with httpx.AsyncClient(transport=transport, base_url=base_url, headers=dict(headers), timeout=None) as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url=base_url, headers=_bearer(*api_keys[:1]), timeout=_NO_SOCKET
+    ) as client:
         yield Api(client, "the platform in this process")
 
 
-def authorization(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+def _authorization(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the headers that show our key: the caller's own, else one that the configuration refers to."""
     key = environ.get(API_KEY_VARIABLE, "").strip()
     if not key and settings.deployment.api_keys:
         from ragstead.settings import resolve_secret
 
         key = resolve_secret(settings.deployment.api_keys[0], environ)
+    return _bearer(key)
+
+
+def _bearer(key: str = "") -> dict[str, str]:
     return {"authorization": f"Bearer {key}"} if key else {}
 
 

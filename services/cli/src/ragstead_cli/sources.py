@@ -18,17 +18,20 @@ class Source:
 
     Attributes:
         path: The path as given, or joined to the folder given.
-        filename: Its name, below the folder given where there was one.
     """
 
     path: Path
-    filename: str
+
+    @property
+    def filename(self) -> str:
+        """Its name, without the folders it lies in."""
+        return readable(self.path.name)
 
     @property
     def document_id(self) -> str:
         """`<name>-<8 hex>`, the same for the same absolute path."""
         absolute = Path(os.path.abspath(self.path)).as_posix()  # noqa: PTH100 - resolve() would follow links
-        return f"{readable(self.path.name)}-{hashlib.sha256(os.fsencode(absolute)).hexdigest()[:8]}"
+        return f"{self.filename}-{hashlib.sha256(os.fsencode(absolute)).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def readable(name: str) -> str:
 def _each_once(paths: Sequence[Path]) -> Iterator[Source | Failure]:
     seen: set[str] = set()
     for path in paths:
-        for found in _below(path, path.resolve()) if path.is_dir() else (_named(path, path.name),):
+        for found in _below(path, path.resolve()) if path.is_dir() else (_named(path),):
             key = found.path if isinstance(found, Failure) else found.document_id
             if key not in seen:
                 seen.add(key)
@@ -91,21 +94,16 @@ def _entry(path: Path, root: Path, *, is_link: bool) -> Iterator[Source | Failur
     elif is_link and not path.resolve().is_relative_to(root):
         yield Failure(readable(str(path)), "the link leads out of the folder; name its target itself")
     elif not path.is_dir():
-        # The path below the folder named: two `README.md` can be told apart.
-        yield _named(path, _below_root(path, root))
+        yield _named(path)
     elif not is_link:  # what a link to an inner folder shows is found in its own place
         yield from _below(path, root)
 
 
-def _below_root(path: Path, root: Path) -> str:
-    return (path.parent.resolve() / path.name).relative_to(root).as_posix()
-
-
-def _named(path: Path, filename: str) -> Source | Failure:
+def _named(path: Path) -> Source | Failure:
     try:
         mode = path.stat().st_mode
     except OSError as error:
         return Failure(readable(str(path)), f"it can't be read: {error.strerror}")
     if not stat.S_ISREG(mode):
         return Failure(readable(str(path)), "it is no regular file")
-    return Source(path, readable(filename))
+    return Source(path)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, Valida
 from ragstead.errors import InvalidRequest
 from ragstead_cli.api import store_path
 from ragstead_cli.beir import Query
-from ragstead_cli.output import progress_bar
+from ragstead_cli.output import Bar, progress_display
 from ragstead_cli.queries import Options, ask_all
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ async def measure_suite(api: Api, cases: Sequence[Case], options: Options) -> di
     """Ask every question and return the measures of the answers."""
     by_id = {case.id: case for case in cases}
     told: list[tuple[Case, Json]] = []
-    with progress_bar() as progress:
-        task = progress.add_task("asking", total=len(cases))
+    with progress_display() as progress:
+        asking = Bar(progress, "asking", len(cases))
         async for query, answer in ask_all(api, [Query(case.id, case.question) for case in cases], options):
             told.append((by_id[query.query_id], answer or _NO_ANSWER))
-            progress.advance(task)
+            asking.advance()
     return {**answer_measures(told), "citations_valid": await _share_valid(api, options.collection, told)}
 
 

@@ -10,7 +10,7 @@ _STEP = 1e-9
 
 
 def run_lines(query_id: str, ranked: Sequence[tuple[str, float]]) -> Iterator[str]:
-    """Yield a query's lines, best first, with strictly falling scores: readers sort by score and break ties as they like.
+    """Yield a query's lines, best first, with strictly falling scores: readers sort by score, and ties as they like.
 
     Raises:
         InvalidRequest: If an id holds white space, which separates the fields.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import os
 from collections.abc import Callable, Coroutine
@@ -27,7 +26,7 @@ DataDirOption = Annotated[
 ]
 CollectionOption = Annotated[str, typer.Option("--collection", help="Collection of the documents.", metavar="NAME")]
 
-Implementation = Callable[..., int | None | Coroutine[Any, Any, int | None]]
+Implementation = Callable[..., int | Coroutine[Any, Any, int | None] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,11 @@ def verb(
         def call(*, json_output: bool, config: Path | None, data_dir: Path | None, **given: object) -> int | None:
             invocation = Invocation(json_output, config, data_dir, str(given.pop("collection", "default")))
             done = function(invocation, **given)
-            return asyncio.run(done) if asyncio.iscoroutine(done) else done  # type: ignore[return-value]
+            if not inspect.iscoroutine(done):
+                return done  # type: ignore[return-value]
+            import asyncio
+
+            return asyncio.run(done)
 
         parameters = _parameters(function, collection=collection)
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
