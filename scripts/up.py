@@ -10,6 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from setup_env import (
     ROOT,
@@ -86,9 +87,13 @@ def wait_until_ready(child: subprocess.Popen[str], port: int) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
     while not ready(port):
         if child.poll() is not None:
-            raise SetupFailed(f"the platform ended with exit {child.returncode} before it was ready; its reason is above")
+            raise SetupFailed(
+                f"the platform ended with exit {child.returncode} before it was ready; its reason is above"
+            )
         if time.monotonic() > deadline:
-            raise SetupFailed(f"the platform was not ready within {READY_WITHIN_S:.0f} s; run .venv/bin/ragstead doctor")
+            raise SetupFailed(
+                f"the platform was not ready within {READY_WITHIN_S:.0f} s; run .venv/bin/ragstead doctor"
+            )
         time.sleep(0.1)
 
 
@@ -96,7 +101,7 @@ def serve(port: int, number: str, began: float) -> int:
     """Runs the platform until it ends or is stopped."""
     say(f"{number} platform ...")
     started = time.monotonic()
-    command = [in_venv("ragstead"), "up", "--port", str(port), "--samples", SAMPLES]
+    command: list[str | Path] = [in_venv("ragstead"), "up", "--port", str(port), "--samples", SAMPLES]
     with child_of(command, environ={"HF_HUB_OFFLINE": "1"}) as child:
         wait_until_ready(child, port)
         say(f"{number} platform: {time.monotonic() - started:.1f} s")

@@ -1,4 +1,4 @@
-"""Times `make up` in a fresh clone to its first answer, then again with nothing to do. Most of the first is downloads."""
+"""Times `make up` in a fresh clone to its first answer, mostly downloads, then again with nothing to do."""
 
 from __future__ import annotations
 

