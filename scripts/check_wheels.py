@@ -1,6 +1,6 @@
 """Asks the package index whether every locked base dependency has a wheel for each Python and machine promised.
 
-A manual tool, as it needs the network: `.venv/bin/python scripts/check_wheels.py`. Locks other than the base one can be named.
+A manual tool, as it needs the network: `.venv/bin/python scripts/check_wheels.py`. Other locks can be named.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MARKERS = {
 
 
 def lines_for(lock: Path, python: str, machine: str) -> list[str]:
-    """The lock's requirements whose markers hold on a machine, without the markers, which pip would judge by this one."""
+    """The lock's requirements whose markers hold on a machine; without them, as pip would judge them by this one."""
     question = (
         "import json, sys; from packaging.requirements import Requirement as R\n"
         "env = json.loads(sys.argv[2])\n"
@@ -48,13 +48,15 @@ def lines_for(lock: Path, python: str, machine: str) -> list[str]:
 
 def missing(lock: Path, python: str, machine: str) -> str:
     """What pip says of a wheel it can't find; empty where all are there."""
+    # pip judges Requires-Python by the Python that runs it; uv judged it for every Python when it wrote the lock
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder) / "wanted.txt"
         wanted.write_text("\n".join(lines_for(lock, python, machine)))
         platforms = [word for tag in MACHINES[machine] for word in ("--platform", tag)]
         done = subprocess.run(
             [str(in_venv("python")), "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet",
-             "--only-binary=:all:", "--target", f"{folder}/none", "--python-version", PATCHES[python], "--implementation", "cp",
+             "--ignore-requires-python", "--implementation", "cp",
+             "--only-binary=:all:", "--target", f"{folder}/none", "--python-version", PATCHES[python],
              *platforms, "-r", str(wanted)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from setup_env import ROOT, SetupFailed, Stages, call, check_venv_module, in_venv, install, main_of, prepare, say
 
-HEADER = "# Written by `make lock` from pyproject.toml; every version is exact, for Python 3.11 to 3.13 on Linux and macOS.\n"
+HEADER = "# Written by `make lock` from pyproject.toml: exact versions for Python 3.11 to 3.13 on Linux and macOS.\n"
 
 
 def compile_lock(uv: str | Path, lock: str, *words: str, upgrade: bool) -> None:

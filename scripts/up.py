@@ -10,6 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from setup_env import (
     ROOT,
@@ -68,12 +69,11 @@ def check_ports(port: int) -> None:
         say(f"note: port {LATER_PORT} is taken; nothing uses it yet, a later release will (MLflow)")
 
 
-def announce(port: int, *, began: float | None = None) -> None:
-    """Prints the address and one command to paste."""
+def announce(port: int) -> None:
+    """Prints the address of a platform that ran already, and one command to paste."""
     url = f"http://127.0.0.1:{port}"
     body = json.dumps({"model": "ragstead", "messages": [{"role": "user", "content": QUESTION}]})
-    after = f" after {time.monotonic() - began:.1f} s" if began is not None else ""
-    say(f"\nRagstead serves {url}{after}; Ctrl-C stops it. Ask it something:\n")
+    say(f"\nRagstead serves {url}. Ask it something:\n")
     say(f"curl -s {url}/v1/chat/completions -H 'Content-Type: application/json' -d '{body}'\n")
 
 
@@ -86,22 +86,25 @@ def wait_until_ready(child: subprocess.Popen[str], port: int) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
     while not ready(port):
         if child.poll() is not None:
-            raise SetupFailed(f"the platform ended with exit {child.returncode} before it was ready; its reason is above")
+            raise SetupFailed(
+                f"the platform ended with exit {child.returncode} before it was ready; its reason is above"
+            )
         if time.monotonic() > deadline:
-            raise SetupFailed(f"the platform was not ready within {READY_WITHIN_S:.0f} s; run .venv/bin/ragstead doctor")
+            raise SetupFailed(
+                f"the platform was not ready within {READY_WITHIN_S:.0f} s; run .venv/bin/ragstead doctor"
+            )
         time.sleep(0.1)
 
 
-def serve(port: int, number: str, began: float) -> int:
+def serve(port: int, number: str) -> int:
     """Runs the platform until it ends or is stopped."""
     say(f"{number} platform ...")
     started = time.monotonic()
-    command = [in_venv("ragstead"), "up", "--port", str(port), "--samples", SAMPLES]
+    command: list[str | Path] = [in_venv("ragstead"), "up", "--port", str(port), "--samples", SAMPLES]
     with child_of(command, environ={"HF_HUB_OFFLINE": "1"}) as child:
         wait_until_ready(child, port)
-        say(f"{number} platform: {time.monotonic() - started:.1f} s")
-        announce(port, began=began)
-        return child.wait()
+        say(f"{number} platform: ready after {time.monotonic() - started:.1f} s")
+        return child.wait()  # the platform itself ends with its address and a curl, once the samples are in
 
 
 def up() -> int:
@@ -109,7 +112,6 @@ def up() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8080), help="default: 8080, or PORT")
     port: int = parser.parse_args().port
-    began = time.monotonic()
     if ready(port) is not None:
         say(f"a Ragstead runs at port {port} already; for one more from another folder: make up PORT={port + 10}")
         announce(port)
@@ -120,7 +122,7 @@ def up() -> int:
         check_disk()
     check_ports(port)
     prepare(stages)
-    return serve(port, "[5/5]", began)
+    return serve(port, "[5/5]")
 
 
 if __name__ == "__main__":

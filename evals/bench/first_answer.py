@@ -38,7 +38,9 @@ def ask_once(data_dir: Path) -> tuple[float, int]:
     """
     command = [str(RAGSTEAD), "ask", QUESTION, "--json", "--data-dir", str(data_dir)]
     began, peak = time.perf_counter(), 0
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as child:
         while child.poll() is None:
             peak = max(peak, resident_bytes(child.pid))
             time.sleep(0.02)

@@ -151,14 +151,14 @@ def wait_until_ready(port: int, child: subprocess.Popen[Any], *, within_s: float
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if child.poll() is not None:
-            raise Undrivable(f"{child.args} ended with {child.returncode} before it was ready")
+            raise Undrivable(f"{child.args!r} ended with {child.returncode} before it was ready")
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
             connection.request("GET", "/health/ready")
             if connection.getresponse().status == 200:
                 return
         time.sleep(0.05)
-    raise Undrivable(f"{child.args} was not ready within {within_s:.0f} s")
+    raise Undrivable(f"{child.args!r} was not ready within {within_s:.0f} s")
 
 
 @contextlib.contextmanager

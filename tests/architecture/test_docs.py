@@ -7,7 +7,9 @@ import re
 import pytest
 from source_tree import ROOT, tracked
 
-PAGES = [path for path in tracked() if path.endswith(".md") and not path.startswith(("samples/", "tests/", "evals/suites/"))]
+PAGES = [
+    path for path in tracked() if path.endswith(".md") and not path.startswith(("samples/", "tests/", "evals/suites/"))
+]
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 DECISIONS = [path for path in PAGES if path.startswith("docs/decisions/0")]
 SECTIONS = ["Context", "Decision", "Consequences", "Alternatives", "Check"]
@@ -56,5 +58,7 @@ def test_decision_records_are_numbered_without_gaps() -> None:
 def test_every_decision_record_that_the_code_names_exists() -> None:
     numbers = {path.rpartition("/")[2][:4] for path in DECISIONS}
     sources = [path for path in tracked() if path.endswith((".py", ".toml", ".yaml", ".yml", ".md"))]
-    named = {n for path in sources for n in re.findall(r"docs/decisions/(\d{4})", (ROOT / path).read_text(encoding="utf-8"))}
+    named = {
+        n for path in sources for n in re.findall(r"docs/decisions/(\d{4})", (ROOT / path).read_text(encoding="utf-8"))
+    }
     assert named - numbers == set()

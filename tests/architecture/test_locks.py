@@ -29,7 +29,9 @@ def unmet(wanted: list[str], lock: str) -> list[str]:
     held = pins(lock)
     versions = {name: [next(iter(pin.specifier)).version for pin in found] for name, found in held.items()}
     parsed = [Requirement(line) for line in wanted]
-    return [str(r) for r in parsed if not any(r.specifier.contains(v) for v in versions.get(canonicalize_name(r.name), []))]
+    return [
+        str(r) for r in parsed if not any(r.specifier.contains(v) for v in versions.get(canonicalize_name(r.name), []))
+    ]
 
 
 def test_every_dependency_of_the_project_is_in_the_base_lock_at_a_version_it_allows() -> None:
@@ -57,4 +59,6 @@ def test_lock_holds_no_torch(lock: str) -> None:
 def test_later_lock_agrees_with_the_base_lock(lock: str) -> None:
     base, other = pins("requirements.lock"), pins(lock)
     shared = base.keys() & other.keys()
-    assert {name for name in shared if {str(p.specifier) for p in base[name]} != {str(p.specifier) for p in other[name]}} == set()
+    assert {
+        name for name in shared if {str(p.specifier) for p in base[name]} != {str(p.specifier) for p in other[name]}
+    } == set()

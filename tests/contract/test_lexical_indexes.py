@@ -138,9 +138,7 @@ def test_engines_agree_with_the_formula(
             found = await index.search(query, 99, scope)
             assert set(found) == set(wanted)
             assert all(found[key] == pytest.approx(wanted[key], rel=tolerance) for key in wanted)
-            assert await index.document_frequencies(set(query)) == await exact.document_frequencies(
-                set(query)
-            )
+            assert await index.document_frequencies(set(query)) == await exact.document_frequencies(set(query))
         everywhere = await exact.score(query, keys)
         assert await reference.score(query, keys) == pytest.approx(everywhere, rel=1e-9)
 

@@ -1,6 +1,6 @@
 """A program that tests kill: it opens a platform on a data directory and does what its words say, in order.
 
-    ingest_child.py DATA_DIR [put FOLDER | delete ID | settle | snapshot FILE] ...
+ingest_child.py DATA_DIR [put FOLDER | delete ID | settle | snapshot FILE] ...
 """
 
 from __future__ import annotations

@@ -48,7 +48,9 @@ def write_documents(folder: Path, n: int, seed: int) -> Path:
     folder.mkdir()
     draw = random.Random(seed)
     for i in range(n):
-        paragraphs = [" ".join(draw.choices(WORDS, k=40)) + f". Lot {i} ripens {draw.randint(3, 90)} days." for _ in range(12)]
+        paragraphs = [
+            " ".join(draw.choices(WORDS, k=40)) + f". Lot {i} ripens {draw.randint(3, 90)} days." for _ in range(12)
+        ]
         (folder / f"d{i:02d}.md").write_text(f"# Lot {i}\n\n" + "\n\n".join(paragraphs), "utf-8")
     return folder
 

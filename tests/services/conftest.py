@@ -54,5 +54,3 @@ def handbook(call: InProcess) -> str:
 def live(platform: FakePlatform) -> Iterator[str]:
     with serving(create_app(platform)) as url:
         yield url
-
-

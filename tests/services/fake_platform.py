@@ -89,7 +89,9 @@ class FakeCollections:
         if name is not None and any(o.name == name for i, o in self._store.kept.items() if i != collection_id):
             raise Conflict(f"a collection named {name!r} is there already")
         labels = have.metadata if metadata is None else metadata
-        self._store.kept[collection_id] = replace(self._store.kept[collection_id], name=name or have.name, metadata=labels)
+        self._store.kept[collection_id] = replace(
+            self._store.kept[collection_id], name=name or have.name, metadata=labels
+        )
         return self._store.collection(collection_id)
 
 
@@ -252,7 +254,9 @@ class FakeAnswerer:
         try:
             if self.error is not None and self.error_after is None:
                 raise self.error
-            found = await self._retriever.search(SearchRequest(request.question, request.collection, 5, None, request.filter))
+            found = await self._retriever.search(
+                SearchRequest(request.question, request.collection, 5, None, request.filter)
+            )
             answer = _answer(found)
             for i, piece in enumerate(answer.content.split(" ")):
                 await asyncio.sleep(self.pause_s)
@@ -272,7 +276,9 @@ def _answer(found: SearchResult) -> Answer:
     quote = stored.chunk.text[:60].strip()
     begin = stored.chunk.text.index(quote)
     content = f"{quote} [1]."
-    citation = Citation(1, 0, len(quote), len(quote) + 1, stored, quote, begin, begin + len(quote), 0.9, Verdict.SUPPORTED)
+    citation = Citation(
+        1, 0, len(quote), len(quote) + 1, stored, quote, begin, begin + len(quote), 0.9, Verdict.SUPPORTED
+    )
     return Answer(content, (citation,), False, None, 0.9, "stop", receipt)
 
 

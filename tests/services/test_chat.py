@@ -11,7 +11,11 @@ CHAT = "/v1/chat/completions"
 
 
 def ask(content: object = "how many days of leave", **more: Any) -> dict[str, Any]:
-    return {"model": "ragstead", "messages": [{"role": "user", "content": content}], "rag": {"collection": "handbook"}} | more
+    return {
+        "model": "ragstead",
+        "messages": [{"role": "user", "content": content}],
+        "rag": {"collection": "handbook"},
+    } | more
 
 
 def events(text: str) -> list[Any]:

@@ -88,7 +88,8 @@ def test_stores_are_paged_newest_first(call):
 
 
 @pytest.mark.parametrize(
-    ("query", "param"), [("limit=0", "limit"), ("limit=x", "limit"), ("order=up", "order"), ("before=a", "before"), ("after=no", "after")]
+    ("query", "param"),
+    [("limit=0", "limit"), ("limit=x", "limit"), ("order=up", "order"), ("before=a", "before"), ("after=no", "after")],
 )
 def test_page_that_can_not_be_cut_is_refused_by_name(call, query, param):
     answer = call("GET", f"{STORES}?{query}")
@@ -174,7 +175,12 @@ def test_rerank_is_404_while_no_reranker_is_configured(call):
 def test_file_is_uploaded_shown_read_and_deleted(call):
     file_id = upload(call, "r\u00e9sum\u00e9.txt", "h\u00e9llo".encode())
     shown = call("GET", f"/v1/files/{file_id}").json()
-    assert (shown["filename"], shown["bytes"], shown["status"], shown["purpose"]) == ("r\u00e9sum\u00e9.txt", 6, "uploaded", "assistants")
+    assert (shown["filename"], shown["bytes"], shown["status"], shown["purpose"]) == (
+        "r\u00e9sum\u00e9.txt",
+        6,
+        "uploaded",
+        "assistants",
+    )
     answer = call("GET", f"/v1/files/{file_id}/content")
     assert answer.content == "h\u00e9llo".encode()
     assert answer.headers["content-type"] == "application/octet-stream"
@@ -299,7 +305,11 @@ def test_batch_is_followed_listed_and_cancelled(call, handbook, platform):
     body = {"file_ids": [done, upload(call, "b.txt", b"bbb"), upload(call, "c.txt", b"ccc")]}
     made = call("POST", f"{STORES}/handbook/file_batches", json=body).json()
     assert made["object"] == "vector_store.files_batch"
-    assert (made["status"], made["file_counts"]["in_progress"], made["file_counts"]["completed"]) == ("in_progress", 2, 1)
+    assert (made["status"], made["file_counts"]["in_progress"], made["file_counts"]["completed"]) == (
+        "in_progress",
+        2,
+        1,
+    )
     path = f"{STORES}/handbook/file_batches/{made['id']}"
     assert call("GET", path).json() == made
     page = call("GET", f"{path}/files?limit=2").json()
@@ -364,7 +374,9 @@ def test_texts_handed_in_make_the_collection_and_are_listed_by_id(call):
 
 def test_document_is_put_shown_and_deleted_under_an_id_with_slashes(call):
     path = f"{STORES}/new/documents/a/b%20c.md"
-    answer = call("PUT", path, content="# Hello \u00e9".encode(), params={"attributes": '{"year": 2024, "x": 1.5, "draft": true}'})
+    answer = call(
+        "PUT", path, content="# Hello \u00e9".encode(), params={"attributes": '{"year": 2024, "x": 1.5, "draft": true}'}
+    )
     assert answer.status_code == 202
     assert answer.json()["document_id"] == "a/b c.md"
     shown = call("GET", path).json()

@@ -73,9 +73,7 @@ def passages(name: str) -> tuple[str, ...]:
         soup = BeautifulSoup(text, "lxml")
         lines = [" ".join(tag.stripped_strings) for tag in soup.find_all(["h1", "h2", "h3", "p", "li", "tr"])]
     elif name.endswith(".eml"):
-        lines = re.split(
-            r"\n\s*\n", email.message_from_bytes(text.encode(), policy=email.policy.default).get_content()
-        )
+        lines = re.split(r"\n\s*\n", email.message_from_bytes(text.encode(), policy=email.policy.default).get_content())
     elif name.endswith(".csv"):
         lines = [" ".join(row) for row in csv.reader(io.StringIO(text))]
     elif name.endswith((".rst", ".txt")):
@@ -98,9 +96,7 @@ def content_words(text: str) -> set[str]:
 def overlap(question: dict[str, Any]) -> float:
     """The largest share of the question's content words found in one passage with a gold answer."""
     words = content_words(question["question"])
-    found = [
-        p for s in question["sources"] for p in passages(s) if any(holds(p, a) for a in question["answers"])
-    ]
+    found = [p for s in question["sources"] for p in passages(s) if any(holds(p, a) for a in question["answers"])]
     return max((len(words & content_words(p)) / len(words) for p in found), default=0.0)
 
 
@@ -139,9 +135,7 @@ def test_suite_has_enough_questions_of_each_kind() -> None:
 
 def test_suite_covers_every_kind_of_question() -> None:
     tags = Counter(tag for question in QUESTIONS for tag in question["tags"])
-    wanted = (
-        "number date person place how-to table list yes-no paraphrase multi-document superseded short typo"
-    )
+    wanted = "number date person place how-to table list yes-no paraphrase multi-document superseded short typo"
     assert {tag: tags[tag] for tag in wanted.split() if tags[tag] < 4} == {}
 
 
@@ -208,7 +202,5 @@ def test_samples_and_suite_name_no_real_host() -> None:
         for path in (*SAMPLES.rglob("*.md"), *ROOT.glob("evals/handbook.yaml"))
     }
     hosts = r"@([a-z0-9.-]+)|https?://([\w.-]+)|\b((?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|ai|eu|de|uk))\b"
-    named = {
-        match[1] or match[2] or match[3] for text in texts.values() for match in re.finditer(hosts, text)
-    }
+    named = {match[1] or match[2] or match[3] for text in texts.values() for match in re.finditer(hosts, text)}
     assert {host for host in named if not host.rstrip(".").endswith(".example")} == set()

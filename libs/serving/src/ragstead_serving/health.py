@@ -25,9 +25,7 @@ def health_router(readiness: Readiness, metrics: HttpMetrics) -> APIRouter:
     """
     router = APIRouter(route_class=ServiceRoute, tags=["operations"])
 
-    @router.get(
-        "/health/live", response_model=LiveView, responses=errors(), summary="Is the process alive?"
-    )
+    @router.get("/health/live", response_model=LiveView, responses=errors(), summary="Is the process alive?")
     async def live() -> Response:
         return JsonResponse(LiveView())
 

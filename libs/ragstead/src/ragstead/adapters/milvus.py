@@ -80,9 +80,7 @@ class MilvusServer:
         """
         found = await self.run(f"open {name}", lambda client: self._open(client, name, dim))
         if found != dim:
-            raise IndexMismatch(
-                f"index {name} holds vectors of width {found}, not {dim}; re-embed the collection"
-            )
+            raise IndexMismatch(f"index {name} holds vectors of width {found}, not {dim}; re-embed the collection")
         return MilvusVectors(self, name, dim)
 
     async def names(self) -> list[str]:
@@ -177,9 +175,7 @@ class MilvusVectors:
         self._check_width(vector)
         found: list[tuple[float, int]] = []
         for batch in _batches(sorted(set(keys))):
-            found += await self._server.run(
-                "score", partial(self._hits, vector, _BATCH, _one_of("key", batch))
-            )
+            found += await self._server.run("score", partial(self._hits, vector, _BATCH, _one_of("key", batch)))
         return {key: -negated for negated, key in sorted(found)}
 
     async def keys(self) -> NDArray[np.int64]:
@@ -192,9 +188,7 @@ class MilvusVectors:
     def _delete(self, condition: str, client: _Client) -> None:
         client.delete(self._name, filter=condition, timeout=self._server.timeout_s)
 
-    def _nearest(
-        self, vector: NDArray[np.float32], k: int, within: str, client: _Client
-    ) -> list[tuple[float, int]]:
+    def _nearest(self, vector: NDArray[np.float32], k: int, within: str, client: _Client) -> list[tuple[float, int]]:
         """Return the `k` best and all that tie with the last: Milvus orders ties by where they lie."""
         limit = min(k + _TIE_MARGIN, MAX_HITS)
         ranked = self._hits(vector, limit, within, client)
@@ -203,9 +197,7 @@ class MilvusVectors:
             ranked = self._hits(vector, limit, within, client)
         return ranked
 
-    def _hits(
-        self, vector: NDArray[np.float32], limit: int, within: str, client: _Client
-    ) -> list[tuple[float, int]]:
+    def _hits(self, vector: NDArray[np.float32], limit: int, within: str, client: _Client) -> list[tuple[float, int]]:
         """Return negated cosine and key, ascending."""
         found = client.search(
             self._name,
@@ -219,9 +211,7 @@ class MilvusVectors:
         return sorted((-min(1.0, max(-1.0, hit["distance"])), int(hit["id"])) for hit in found[0])
 
     def _keys(self, client: _Client) -> NDArray[np.int64]:
-        pages = client.query_iterator(
-            self._name, batch_size=MAX_HITS, output_fields=["key"], consistency_level=_STRONG
-        )
+        pages = client.query_iterator(self._name, batch_size=MAX_HITS, output_fields=["key"], consistency_level=_STRONG)
         try:
             keys = [int(row["key"]) for page in iter(pages.next, []) for row in page]
         finally:
@@ -230,9 +220,7 @@ class MilvusVectors:
 
     def _check_width(self, vectors: NDArray[np.float32]) -> None:
         if vectors.shape[-1] != self._dim:
-            raise IndexMismatch(
-                f"index {self._name} holds vectors of width {self._dim}, not {vectors.shape[-1]}"
-            )
+            raise IndexMismatch(f"index {self._name} holds vectors of width {self._dim}, not {vectors.shape[-1]}")
 
 
 def _one_of(field: str, values: Sequence[int], *, exclude: bool = False) -> str:

@@ -62,9 +62,7 @@ class RankBm25Index:
     async def remove(self, version_keys: Collection[int]) -> None:
         """Forget all chunks of these versions; versions that are not there are passed over."""
         await self._pool.run(
-            lambda: self._change(
-                lambda texts: {k: t for k, t in texts.items() if version_of(k) not in version_keys}
-            )
+            lambda: self._change(lambda texts: {k: t for k, t in texts.items() if version_of(k) not in version_keys})
         )
 
     async def search(self, terms: Sequence[str], k: int, scope: Scope) -> Scores:
@@ -154,6 +152,4 @@ def _edge(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError) as error:
-        raise Unavailable(
-            "bm25", f"the BM25 texts in {path} can't be used: {error}; check the disk"
-        ) from error
+        raise Unavailable("bm25", f"the BM25 texts in {path} can't be used: {error}; check the disk") from error

@@ -12,9 +12,7 @@ from ragstead.model import Scope, chunk_key
 from ragstead.ports.vector_index import Scores
 
 NOTHING = Scope(exclude=False)
-A0, A1, B0, B1, C0 = (
-    chunk_key(version, position) for version, position in [(1, 0), (1, 1), (2, 0), (2, 1), (3, 0)]
-)
+A0, A1, B0, B1, C0 = (chunk_key(version, position) for version, position in [(1, 0), (1, 1), (2, 0), (2, 1), (3, 0)])
 ONLY_B = Scope(frozenset([2]), exclude=False)
 ALL_BUT_B = Scope(frozenset([2]), exclude=True)
 
