@@ -17,7 +17,7 @@ from ragstead.settings import Settings
 async def seconds_for(texts: list[str]) -> float:
     """Seconds for the vectors of all texts, after one that warms the model up."""
     settings = Settings()
-    pool = ThreadWorkPool(threads=settings.deployment.threads + 1, queue=4096, name="compute")
+    pool = ThreadWorkPool(settings.deployment.threads + 1, max_waiting=4096)
     embedder = open_embedder(settings, open_word_pieces(), pool)
     await embedder.embed(texts[:1], "passage")
     began = time.perf_counter()

@@ -19,13 +19,25 @@ from ragstead.settings import load_settings
 QUERIES = ("rosemary harvest", "how long does lot 17 ripen", "which valley has the oldest press", "bottles")
 
 
+def read(folder: Path) -> list[tuple[Path, bytes]]:
+    return [(path, path.read_bytes()) for path in sorted(folder.iterdir())]
+
+
+def blobs(data_dir: Path) -> list[str]:
+    return sorted(path.name for path in (data_dir / "blobs").rglob("*") if path.is_file())
+
+
+def write(file: Path, state: dict[str, object]) -> None:
+    file.write_text(json.dumps(state), "utf-8")
+
+
 async def put(platform: Platform, folder: Path) -> None:
-    for path in sorted(folder.iterdir()):
-        document = Submission(path.name, path.name, path.read_bytes(), {"size": float(path.stat().st_size)})
+    for path, data in read(folder):
+        document = Submission(path.name, path.name, data, {"size": float(len(data))})
         await platform.ingestor.submit("default", [document])
 
 
-async def snapshot(platform: Platform, file: Path) -> None:
+async def snapshot(platform: Platform) -> dict[str, object]:
     collection = await platform.collections.find("default")
     documents = await platform.documents.list(collection.collection_id, limit=10_000)
     index = await platform.indexes.open(collection.index_name)
@@ -33,15 +45,14 @@ async def snapshot(platform: Platform, file: Path) -> None:
     live = platform.live_chunks
     chunks = await live.fetch(collection.collection_id, keys[0], None)
     hits = {q: (await platform.retriever.search(SearchRequest(q))).hits for q in QUERIES}
-    state = {
+    return {
         "documents": [[d.document_id, d.state, d.chunks, dict(d.attributes)] for d in documents],
         "vector_keys": keys[0],
         "bm25_keys": keys[1],
         "chunks": {c.chunk_id: [c.chunk.start, c.chunk.end, c.chunk.text] for c in chunks.values()},
         "hits": {q: [[h.stored.chunk_id, h.cosine] for h in found] for q, found in hits.items()},
-        "blobs": sorted(p.name for p in (platform.settings.deployment.data_dir / "blobs").rglob("*") if p.is_file()),
+        "blobs": blobs(platform.settings.deployment.data_dir),
     }
-    file.write_text(json.dumps(state), "utf-8")
 
 
 async def run(data_dir: Path, words: list[str]) -> None:
@@ -58,7 +69,7 @@ async def run(data_dir: Path, words: list[str]) -> None:
                 found = await platform.ingestor.settle("default")
                 assert not found.counts.get(State.FAILED), found.counts
             else:
-                await snapshot(platform, Path(words.pop(0)))
+                write(Path(words.pop(0)), await snapshot(platform))
 
 
 if __name__ == "__main__":

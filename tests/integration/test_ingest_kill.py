@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 CHILD = Path(__file__).with_name("ingest_child.py")
-WORDS = "rosemary press valley harvest ripen oldest bottle amber cellar frost lot grower cask terrace".split()
+WORDS = ["rosemary", "press", "valley", "harvest", "ripen", "oldest", "bottle", "amber", "cellar", "frost", "cask"]
 
 
 def child(data_dir: Path, *words: str) -> subprocess.Popen[str]:

@@ -274,11 +274,12 @@ def test_an_index_that_was_lost_in_a_crash_is_rebuilt(lost: str, data_dir: Path)
     (data_dir / "running").touch()  # as a killed process leaves it
 
     async def again(platform: Platform) -> None:
-        while await found(platform, "cider press") != ["press", "leave"]:
-            await asyncio.sleep(0.02)
         collection = await platform.ingestor.settle("default")
         index = await platform.indexes.open(collection.index_name)
-        assert [len(await side.keys()) for side in index.contents] == [2, 2]
+        async with asyncio.timeout(30):
+            while [len(await side.keys()) for side in index.contents] != [2, 2]:  # noqa: ASYNC110  (seen from outside)
+                await asyncio.sleep(0.02)
+        assert await found(platform, "cider press") == ["press", "leave"]
 
     run(data_dir, again)
 

@@ -1,10 +1,12 @@
 """tmp."""
 
 from __future__ import annotations
+
 from typing import Any
+
 from ragstead.pipelines.answer import Evidence
 from ragstead.ports.generator import EvidenceSentence
-from ragstead.sentences import segment, UnitKind
+from ragstead.sentences import UnitKind, segment
 
 
 class EvidenceAssessor:
@@ -14,7 +16,7 @@ class EvidenceAssessor:
         self._embedder = embedder
 
     async def __call__(self, question: str, found: Any) -> Evidence:
-        """tmp."""
+        """Tmp."""
         cands = []
         for i, h in enumerate(found.hits[:4]):
             for u in segment(h.stored.chunk.text):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ragstead.errors import InvalidRequest, NotFound
+from ragstead.errors import Conflict, InvalidRequest, NotFound
 from ragstead.model import PENDING_STATES, Attributes, Collection, State
 from ragstead.ports.blob_store import BlobStore
 from ragstead.ports.collections import Collections
@@ -143,7 +143,10 @@ class IngestPipeline:
         except NotFound:
             if not create:
                 raise
-        return await self._collections.create(collection, index_identity=self._index_identity, metadata={})
+        try:
+            return await self._collections.create(collection, index_identity=self._index_identity, metadata={})
+        except Conflict:  # another caller has just made it
+            return await self._collections.find(collection)
 
     async def _stored(self, submission: Submission) -> NewVersion:
         return NewVersion(

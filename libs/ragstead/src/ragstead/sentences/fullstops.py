@@ -17,7 +17,8 @@ _MAX_BRACKET = 300
 _TAIL = 24
 
 _NEVER_END = frozenset(
-    """mr mrs ms messrs c p mme mlle dr prof rev fr hon st ste mt gen col lt sgt capt cmdr adm maj cpl gov sen rep pres supt
+    """mr mrs ms messrs c p mme mlle dr prof rev fr hon st ste mt gen col lt sgt capt cmdr adm maj cpl gov sen rep
+    pres supt
     e.g i.e eg ie cf viz vs v ca approx resp al fig figs eq eqs sec ch vol vols no nos nr pp ed eds trans op cit ibid
     jan feb mar apr jun jul aug sep sept oct nov dec dept univ assn bros tel ext incl excl est min max avg
     bzw usw z.b d.h u.a vgl sog ggf bspw abs art hr sr sra dra ud""".split()
@@ -26,8 +27,8 @@ _MAY_END = frozenset(
     "etc inc ltd co corp jr sr esq bc ad ph.d m.d b.a m.a a.m p.m am pm u.s u.k u.n u.s.a d.c e.u".split()
 )
 _STARTERS = frozenset(
-    """the a an in on at it its he she they we this that these those there his her their our my i you but and or however when while
-    after before as by for from if since although though because during under with within to of one some many most
+    """the a an in on at it its he she they we this that these those there his her their our my i you but and or
+    however when while after before as by for from if since although though because during under with within to of one some many most
     all both each several other another such no not what who where why how which""".split()
 )
 
