@@ -49,9 +49,9 @@ def test_text_without_words_has_no_terms() -> None:
 @pytest.mark.parametrize("unit", ["a", "\u0315\u0300", "猫", "😀", "a b ", "é'", "ﷺ", "\0", " ", "_"])
 def test_hundred_kilobytes_of_anything_take_under_two_seconds(unit: str) -> None:
     text = (unit * 100_000)[:100_000]
-    started = time.perf_counter()
+    started = time.thread_time()
     analyse(text)
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 @given(st.text())

@@ -1,0 +1,140 @@
+"""Texts to unit vectors on ONNX Runtime, in slices that let other work in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NoSuchFile
+
+from ragstead.adapters.onnx_minilm.word_pieces import WordPieces
+from ragstead.errors import Unavailable
+from ragstead.model import Role
+from ragstead.ports.work_pool import WorkPool
+
+Floats = NDArray[np.float32]
+Precision = Literal["fp32", "int8"]
+
+DIM = 384
+PASS_TOKENS = 1_024
+"""Padded tokens of one forward pass: more falls out of the cores' cache, less wastes calls."""
+
+_SLICE_TEXTS = 64
+_LOAD_ERRORS = (Fail, InvalidGraph, InvalidProtobuf, NoSuchFile, OSError)
+
+
+class OnnxMiniLm:
+    """Embeds texts with all-MiniLM-L6-v2; an `Embedder`, and by `pieces` a `TokenCounter`.
+
+    The int8 graph quantises activations at run time, so a text's vector depends a little (cosine above 0.99)
+    on the batch it stands in. Roles are alike: the model knows no prefixes.
+    """
+
+    def __init__(
+        self, folder: Path, pool: WorkPool, *, revision: str, precision: Precision = "int8", threads: int = 2
+    ) -> None:
+        """Load what `export_minilm` wrote.
+
+        Args:
+            folder: Holds `int8.onnx` or `fp32.onnx`, and `tokenizer.json`.
+            pool: Where the passes run, one at a time for each call of `embed`.
+            revision: Head of the weights' sha256, for the identity.
+            precision: Which graph.
+            threads: Threads of one pass; more than the cores that are free makes it slower.
+
+        Raises:
+            Unavailable: If a file is missing or damaged.
+        """
+        self._pool = pool
+        self._revision = revision
+        self._precision = precision
+        self.pieces = WordPieces(folder / "tokenizer.json")
+        self._graph = Graph(folder / f"{precision}.onnx", threads=threads)
+
+    @property
+    def identity(self) -> str:
+        """Name, revision and precision."""
+        return f"all-MiniLM-L6-v2@{self._revision}/{self._precision}"
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector."""
+        return DIM
+
+    async def embed(self, texts: Sequence[str], role: Role) -> Floats:  # noqa: ARG002
+        """Return unit vectors of shape `[len(texts), 384]`; word pieces beyond 256 of a text are left out.
+
+        Each forward pass (some 20 ms on two cores) is a piece of work of its own, so that a lone query passes
+        between those of a bulk job.
+        """
+        rows: list[list[int]] = []
+        for start in range(0, len(texts), _SLICE_TEXTS):
+            piece = texts[start : start + _SLICE_TEXTS]
+            rows += await self._pool.run(partial(self.pieces.token_ids, piece))
+        vectors = np.empty((len(rows), DIM), dtype=np.float32)
+        for indices in passes([len(row) for row in rows], PASS_TOKENS):
+            vectors[indices] = await self._pool.run(partial(self._graph.vectors, [rows[i] for i in indices]))
+        return vectors
+
+
+class Graph:
+    """Is one loaded graph; safe to call from several threads."""
+
+    def __init__(self, path: Path, *, threads: int) -> None:
+        """Load the graph at `path`.
+
+        Raises:
+            Unavailable: If it is missing or damaged.
+        """
+        providers = ["CPUExecutionProvider"]
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), _options(threads), providers=providers)
+        except _LOAD_ERRORS as error:
+            raise Unavailable(
+                "embedding", f"can't load the model {path}: {error}; export it again"
+            ) from error
+
+    def vectors(self, rows: Sequence[Sequence[int]]) -> Floats:
+        """Run one pass over rows of token ids, padded to the longest: float32 [n, 384], unit length.
+
+        Raises:
+            Unavailable: If there is no memory for it.
+        """
+        shape = (len(rows), max(map(len, rows)))
+        ids, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = row
+            mask[i, : len(row)] = 1
+        try:
+            (found,) = self._session.run(["embedding"], {"input_ids": ids, "attention_mask": mask})
+        except Fail as error:
+            raise Unavailable(
+                "embedding", f"the model failed on a batch of shape {shape}: {error}"
+            ) from error
+        return np.asarray(found, dtype=np.float32)
+
+
+def passes(lengths: Sequence[int], pass_tokens: int) -> Iterator[list[int]]:
+    """Cut indices, longest text first, into passes of at most `pass_tokens` padded tokens, one text at least.
+
+    Longest first, so that the first pass claims the memory that all others reuse.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    while order:
+        size = max(1, pass_tokens // max(1, lengths[order[0]]))
+        yield order[:size]
+        order = order[size:]
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    """Share the machine: threads without work sleep instead of spinning."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
