@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evals.bench.product import rows_of
 from ragstead.adapters.thread_pool import ThreadWorkPool
-from ragstead.bootstrap.models import open_embedder, open_word_pieces
+from ragstead.bootstrap.models import open_embedder
 from ragstead.settings import Settings
 
 
@@ -18,7 +18,7 @@ async def seconds_for(texts: list[str]) -> float:
     """Seconds for the vectors of all texts, after one that warms the model up."""
     settings = Settings()
     pool = ThreadWorkPool(settings.deployment.threads + 1, max_waiting=4096)
-    embedder = open_embedder(settings, open_word_pieces(), pool)
+    embedder = open_embedder(settings, pool)
     await embedder.embed(texts[:1], "passage")
     began = time.perf_counter()
     vectors = await embedder.embed(texts, "passage")

@@ -135,6 +135,4 @@ def test_width_is_the_models(exported: Path) -> None:
         1,
         DIM,
     )
-    assert np.isfinite(
-        asyncio.run(OnnxMiniLm(exported, InlinePool(), revision=REVISION).embed([""], "query"))
-    ).all()
+    assert np.isfinite(asyncio.run(OnnxMiniLm(exported, InlinePool(), revision=REVISION).embed([""], "query"))).all()

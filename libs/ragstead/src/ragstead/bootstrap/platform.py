@@ -13,7 +13,9 @@ from ragstead.adapters.directory_lock import DirectoryLock
 from ragstead.adapters.extractive import ExtractiveGenerator
 from ragstead.adapters.milvus import MilvusServer, MilvusVectors
 from ragstead.adapters.milvus_lite import MilvusLiteProcess
+from ragstead.adapters.onnx_minilm import WordPieces
 from ragstead.adapters.parser_process import ParseLimits, ProcessParser
+from ragstead.adapters.rank_bm25_index import RankBm25Index
 from ragstead.adapters.sqlalchemy_metadata import (
     Database,
     SqlCollections,
@@ -27,7 +29,6 @@ from ragstead.adapters.sqlalchemy_metadata import (
 )
 from ragstead.adapters.tantivy_index import TantivyIndex
 from ragstead.adapters.thread_pool import ThreadWorkPool
-from ragstead.adapters.tokenizers_wordpiece import WordPieces
 from ragstead.analysis import ANALYSIS_IDENTITY, analyse
 from ragstead.bootstrap.indexes import LocalIndexes
 from ragstead.bootstrap.models import open_embedder, open_word_pieces
@@ -155,11 +156,7 @@ class _Models:
     embedder: Embedder
     reranker: Reranker | None
     pool: WorkPool
-
-    @property
-    def index_identity(self) -> str:
-        """What indexes are made with."""
-        return f"{self.embedder.identity} {ANALYSIS_IDENTITY}"
+    index_identity: str
 
 
 @asynccontextmanager
@@ -207,8 +204,9 @@ def _open_models(settings: Settings, stack: AsyncExitStack) -> _Models:
     pool = ThreadWorkPool(settings.deployment.threads + 1, max_waiting=4096)
     stack.callback(pool.close)
     pieces = open_word_pieces()
-    embedder = open_embedder(settings, pieces, pool)
-    return _Models(pieces, embedder, _open_reranker(settings, pool), pool)
+    embedder = open_embedder(settings, pool)
+    identity = f"{embedder.identity} {ANALYSIS_IDENTITY} {settings.pipeline.retrieval.bm25_engine}"
+    return _Models(pieces, embedder, _open_reranker(settings, pool), pool, identity)
 
 
 def _open_reranker(settings: Settings, pool: WorkPool) -> Reranker | None:
@@ -250,8 +248,10 @@ async def _open_vectors(settings: Settings, pool: WorkPool, stack: AsyncExitStac
     return vectors
 
 
-def _open_lexical(settings: Settings, path: Path, pool: WorkPool) -> TantivyIndex:
-    return TantivyIndex(path, pool)
+def _open_lexical(settings: Settings, path: Path, pool: WorkPool) -> TantivyIndex | RankBm25Index:
+    if settings.pipeline.retrieval.bm25_engine == "rank_bm25":
+        return RankBm25Index(path / "texts.jsonl", pool)
+    return TantivyIndex(path / "tantivy", pool)
 
 
 def _ingestion(

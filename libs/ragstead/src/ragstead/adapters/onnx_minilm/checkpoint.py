@@ -44,9 +44,7 @@ def read_weights(path: Path) -> Mapping[str, NDArray[np.float32]]:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != WEIGHTS_SHA256:
-            raise Unavailable(
-                "embedding", f"{path} has sha256 {found}, not {WEIGHTS_SHA256}; install it again"
-            )
+            raise Unavailable("embedding", f"{path} has sha256 {found}, not {WEIGHTS_SHA256}; install it again")
         weights: Mapping[str, NDArray[np.float32]] = load_file(path)
     except (OSError, SafetensorError) as error:
         raise Unavailable("embedding", f"can't read the weights {path}: {error}") from error

@@ -58,9 +58,7 @@ def verify_graph(path: Path, precision: Precision, *, threads: int = 2) -> float
     Raises:
         ConfigurationError: If that is too low.
     """
-    recorded = json.loads(
-        importlib.resources.files(__package__).joinpath("reference_vectors.json").read_text("utf-8")
-    )
+    recorded = json.loads(importlib.resources.files(__package__).joinpath("reference_vectors.json").read_text("utf-8"))
     vectors = Graph(path, threads=threads).vectors(recorded["input_ids"])
     worst = float(np.min(np.sum(vectors * np.asarray(recorded["vectors"], dtype=np.float32), axis=1)))
     if not worst >= MIN_COSINE[precision]:  # NaN included
@@ -77,9 +75,7 @@ def _build(source: Path, folder: Path, precision: Precision) -> None:
     if precision == "int8":
         logging.getLogger().addFilter(_not_preprocessing)
         try:
-            quantize_dynamic(
-                folder / "fp32.onnx", folder / "int8.onnx", per_channel=True, weight_type=QuantType.QInt8
-            )
+            quantize_dynamic(folder / "fp32.onnx", folder / "int8.onnx", per_channel=True, weight_type=QuantType.QInt8)
         finally:
             logging.getLogger().removeFilter(_not_preprocessing)
 

@@ -80,9 +80,7 @@ class GraphWriter:
 
     def linear(self, x: str, weight: str, output: str) -> str:
         """``x @ W.T + b`` as MatMul and Add, which ONNX Runtime fuses once quantised."""
-        product = self.node(
-            "MatMul", [x, self.weight(f"{weight}.weight", transpose=True)], f"{output}/matmul"
-        )
+        product = self.node("MatMul", [x, self.weight(f"{weight}.weight", transpose=True)], f"{output}/matmul")
         return self.node("Add", [product, self.weight(f"{weight}.bias")], output)
 
     def layer_norm(self, x: str, weight: str, output: str, eps: float) -> str:
@@ -123,9 +121,7 @@ def _attention(g: GraphWriter, x: str, mask_bias: str, prefix: str, shape: BertS
     query, key, value = heads("query", [0, 2, 1, 3]), heads("key", [0, 2, 3, 1]), heads("value", [0, 2, 1, 3])
     raw = g.node("MatMul", [query, key], f"{own}raw")
     scaled = g.node("Mul", [raw, g.constant("scale", shape.head_width**-0.5)], f"{own}scaled")
-    weights = g.node(
-        "Softmax", [g.node("Add", [scaled, mask_bias], f"{own}logits")], f"{own}weights", axis=-1
-    )
+    weights = g.node("Softmax", [g.node("Add", [scaled, mask_bias], f"{own}logits")], f"{own}weights", axis=-1)
     mixed = g.node(
         "Transpose", [g.node("MatMul", [weights, value], f"{own}mixed")], f"{own}by_token", perm=[0, 2, 1, 3]
     )
@@ -139,9 +135,7 @@ def _layer(g: GraphWriter, x: str, mask_bias: str, index: int, shape: BertShape)
         _attention(g, x, mask_bias, prefix, shape), f"{prefix}attention.output.dense", f"{prefix}attended"
     )
     residual = g.node("Add", [attended, x], f"{prefix}residual_1")
-    middle = g.layer_norm(
-        residual, f"{prefix}attention.output.LayerNorm", f"{prefix}middle", shape.layer_norm_eps
-    )
+    middle = g.layer_norm(residual, f"{prefix}attention.output.LayerNorm", f"{prefix}middle", shape.layer_norm_eps)
     wide = g.linear(middle, f"{prefix}intermediate.dense", f"{prefix}wide")
     narrow = g.linear(g.node("Gelu", [wide], f"{prefix}gelu"), f"{prefix}output.dense", f"{prefix}narrow")
     residual = g.node("Add", [narrow, middle], f"{prefix}residual_2")
@@ -180,8 +174,7 @@ def build_graph(weights: Weights, shape: BertShape | None = None) -> onnx.ModelP
         x = _layer(g, x, mask_bias, index, shape)
     _pool(g, x, mask)
     inputs = [
-        helper.make_tensor_value_info(name, TensorProto.INT64, ["n", "t"])
-        for name in ("input_ids", "attention_mask")
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["n", "t"]) for name in ("input_ids", "attention_mask")
     ]
     outputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", shape.width])]
     graph = helper.make_graph(g.nodes, "minilm", inputs, outputs, list(g.constants.values()))

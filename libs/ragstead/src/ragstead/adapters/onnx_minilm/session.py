@@ -95,9 +95,7 @@ class Graph:
         try:
             self._session = onnxruntime.InferenceSession(str(path), _options(threads), providers=providers)
         except _LOAD_ERRORS as error:
-            raise Unavailable(
-                "embedding", f"can't load the model {path}: {error}; export it again"
-            ) from error
+            raise Unavailable("embedding", f"can't load the model {path}: {error}; export it again") from error
 
     def vectors(self, rows: Sequence[Sequence[int]]) -> Floats:
         """Run one pass over rows of token ids, padded to the longest: float32 [n, 384], unit length.
@@ -113,9 +111,7 @@ class Graph:
         try:
             (found,) = self._session.run(["embedding"], {"input_ids": ids, "attention_mask": mask})
         except Fail as error:
-            raise Unavailable(
-                "embedding", f"the model failed on a batch of shape {shape}: {error}"
-            ) from error
+            raise Unavailable("embedding", f"the model failed on a batch of shape {shape}: {error}") from error
         return np.asarray(found, dtype=np.float32)
 
 
