@@ -182,7 +182,7 @@ def test_epub_shows_its_chapters_in_the_order_of_the_spine() -> None:
         )
         book.writestr(
             "OEBPS/b.opf",
-            '<package xmlns="http://www.idpf.org/2007/opf"><metadata><title xmlns="http://purl.org/dc/elements/1.1/">'
+            '<package xmlns="urn:package"><metadata><title xmlns="urn:dc">'
             'Book</title></metadata><manifest><item id="x" href="two%20.html" media-type="application/xhtml+xml"/>'
             '<item id="y" href="one.html" media-type="application/xhtml+xml"/></manifest>'
             '<spine><itemref idref="y"/><itemref idref="x"/><itemref idref="gone"/></spine></package>',

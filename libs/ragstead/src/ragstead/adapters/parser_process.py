@@ -72,7 +72,9 @@ class ProcessParser:
 
     def __init__(self, limits: ParseLimits = ParseLimits(), *, environment: Mapping[str, str] | None = None) -> None:
         self._limits = limits
-        self._environment = dict(environment) if environment is not None else {"PYTHONPATH": os.pathsep.join(sys.path)}
+        self._environment = (
+            dict(environment) if environment is not None else {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        )
         self._slots = asyncio.Semaphore(limits.processes)
         self._idle: list[_Child] = []
         self._busy: set[_Child] = set()
