@@ -247,7 +247,7 @@ class FakeAnswerer:
 
     async def answer(self, request: AskRequest) -> Answer:
         async with aclosing(self.stream(request)) as pieces:
-            return [piece async for piece in pieces if isinstance(piece, Answer)][0]
+            return [piece async for piece in pieces if isinstance(piece, Answer)].pop()
 
     async def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
         self.asked.append(request)

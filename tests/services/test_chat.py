@@ -39,8 +39,8 @@ def test_answer_carries_citations_annotations_and_receipt(call, handbook):
         "n", "start", "end", "document_id", "file_id", "chunk_id", "filename", "page", "quote", "quote_start",
         "quote_end", "score", "verdict",
     }  # fmt: skip
-    assert {"refused", "reason", "p_supported", "release", "collection_version", "trace_id", "cache", "model", "cost_usd",
-            "timings_ms"} <= set(body["rag"])  # fmt: skip
+    assert {"refused", "reason", "p_supported", "release", "collection_version", "trace_id", "cache", "model",
+            "cost_usd", "timings_ms"} <= set(body["rag"])  # fmt: skip
     assert body["rag"]["refused"] is False
     assert body["usage"] == {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 

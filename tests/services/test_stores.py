@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import base64
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -155,8 +158,8 @@ def test_our_search_returns_hits_with_offsets_and_debug_when_asked(call, handboo
 
 @pytest.mark.parametrize(
     ("more", "param"),
-    [({"query": " "}, "query"), ({"query": "x" * 100_000}, "query"), ({"k": 0}, "k"), ({"k": "5"}, "k"), ({"filter": []}, "filter"),
-     ({"strategy": "best"}, "strategy"), ({"limit": 3}, "limit")],
+    [({"query": " "}, "query"), ({"query": "x" * 100_000}, "query"), ({"k": 0}, "k"), ({"k": "5"}, "k"),
+     ({"filter": []}, "filter"), ({"strategy": "best"}, "strategy"), ({"limit": 3}, "limit")],
 )  # fmt: skip
 def test_our_search_refuses_by_name(call, handbook, more, param):
     answer = call("POST", "/v1/search", json={"query": "a", "collection": "handbook"} | more)
@@ -345,9 +348,6 @@ def test_batch_id_that_stands_for_nothing_is_not_found(text):
 
 
 def test_batch_id_that_unpacks_without_end_is_not_found():
-    import base64
-    import zlib
-
     bomb = "vsfb_" + base64.urlsafe_b64encode(zlib.compress(b"[" + b" " * 50_000_000)).decode()
     with pytest.raises(NotFound):
         Batch.read(bomb)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from ragstead.errors import (
     ConfigurationError,
@@ -139,5 +140,18 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     }
     fallback = error.detail or http.HTTPStatus(error.status_code).phrase
     detail = ErrorDetail(message=messages.get(error.status_code, fallback), type=row.type, code=row.code)
-    headers = dict(error.headers or {}) | ({"Connection": "close"} if error.status_code == 413 else {})
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods_of(request))
+    elif error.status_code == 413:
+        headers["Connection"] = "close"
     return JsonResponse(ErrorBody(error=detail), error.status_code, headers)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Return the methods that any route allows on the request's path; a single route knows its own alone."""
+    return [
+        method
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]

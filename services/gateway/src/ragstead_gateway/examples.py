@@ -126,8 +126,8 @@ TEXT_DOCUMENTS: Examples = _only(
     "A text",
 )
 UPLOAD: dict[str, Any] = {
-    "required": True,
-    "description": "The file as it is.",
+    "required": False,
+    "description": "The file as it is; without a body, an empty document.",
     "content": {
         "application/octet-stream": {
             "schema": {"type": "string", "format": "binary"},
