@@ -71,11 +71,10 @@ def _run(main: Coroutine[Any, Any, None]) -> int:
 
 
 async def _serve(invocation: Invocation, port: int | None, samples: Path | None) -> None:
-    from ragstead_gateway.app import create_app
-
     from ragstead.bootstrap.ownership import read_owner
     from ragstead.bootstrap.platform import open_platform
     from ragstead.settings import resolve_secret
+    from ragstead_gateway.app import create_app
     from ragstead_serving.host_rules import check_exposure
     from ragstead_serving.server import bind, serve
 
