@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+
 import typer
 
-from ragstead_cli.output import console
+from ragstead_cli.output import console, log_in_lines
 from ragstead_cli.verb import Invocation, verb
 
 
@@ -28,6 +30,7 @@ def export(invocation: Invocation) -> None:
     """Build the embedding graphs from the installed weights where they are missing, and verify them."""
     from ragstead.bootstrap.models import export_models
 
+    log_in_lines(logging.ERROR)  # the quantiser warns of what does not concern a graph of ours
     files = export_models(invocation.settings())
 
     def for_people() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -30,6 +31,22 @@ def printable(text: str) -> str:
     """Return the text without what a terminal would obey or an encoder refuse."""
     kept = "".join(char if char.isprintable() or char in "\n\t" else " " for char in text)
     return kept.encode("utf-8", "replace").decode("utf-8")
+
+
+class OneLine(logging.Formatter):
+    """Formats a log record as one line, without its traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return level, logger and the first line of the message."""
+        message = " ".join(record.getMessage().split())
+        return f"ragstead: {record.levelname.lower()}: {record.name}: {printable(message)}"
+
+
+def log_in_lines(level: int = logging.WARNING) -> None:
+    """Send logs of `level` and above to stderr, one line each."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLine())
+    logging.basicConfig(handlers=[handler], level=level)
 
 
 def console() -> Console:

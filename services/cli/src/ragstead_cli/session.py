@@ -12,6 +12,7 @@ import httpx
 from ragstead.bootstrap.ownership import Owner, read_owner
 from ragstead.errors import StoreInUse
 from ragstead_cli.api import Api
+from ragstead_cli.output import log_in_lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -96,6 +97,7 @@ async def _claim(settings: Settings, stack: contextlib.AsyncExitStack) -> Owner 
         if owner is None:
             from ragstead.bootstrap.platform import open_platform
 
+            log_in_lines()
             with contextlib.suppress(StoreInUse):  # somebody was faster: look who it is
                 return await stack.enter_async_context(open_platform(settings))
         elif owner.address and await _is_alive(owner.address):

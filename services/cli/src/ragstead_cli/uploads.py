@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ragstead.errors import Conflict, InvalidRequest, TooLarge
+from ragstead.errors import Conflict, InvalidRequest, TooLarge, Unavailable
 from ragstead_cli.api import Api, Json, store_path
 from ragstead_cli.beir import CorpusDocument
 from ragstead_cli.errors import Broken, Missing
@@ -24,6 +24,8 @@ _CHARACTERS_A_BATCH = 2_000_000
 _BATCHES_IN_FLIGHT = 3
 _LOOK_ONE_BY_ONE = 20
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.4
+_PATIENCE_S = 20.0
+"""Seconds without any progress after which the platform is asked whether it is well."""
 _OF_ONE_DOCUMENT = (InvalidRequest, TooLarge, Conflict, Broken)
 """Answers that concern what was sent: the rest goes on. Others end the run."""
 
@@ -87,19 +89,43 @@ class Uploader:
             yield size
 
     async def settle(self, progress: Callable[[int], None]) -> Report:
-        """Wait until nothing of the collection is on its way, calling `progress` with what is; return the report."""
-        pause_s = _FIRST_PAUSE_S
-        while self.report.sent:
+        """Wait until nothing of the collection is on its way, calling `progress` with what is; return the report.
+
+        Raises:
+            Unavailable: If nothing moves and the platform says that a part of it is not ready.
+        """
+        if self.report.sent:
+            await self._nothing_waits(progress)
+        async for view in self._views():
+            self._count(view)
+        return self.report
+
+    async def _nothing_waits(self, progress: Callable[[int], None]) -> None:
+        pause_s, before, moved = _FIRST_PAUSE_S, -1, time.monotonic()
+        while True:
             store = await self._api.get(store_path(self._collection))
             waiting = int(store["file_counts"]["in_progress"])
             progress(waiting)
             if not waiting:
-                break
+                return
+            if waiting != before:
+                before, moved = waiting, time.monotonic()
+            elif time.monotonic() - moved > _PATIENCE_S:
+                await self._check_health(waiting)
+                moved = time.monotonic()
             await asyncio.sleep(pause_s)
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 1.5)
-        async for view in self._views():
-            self._count(view)
-        return self.report
+
+    async def _check_health(self, waiting: int) -> None:
+        """Give up where nothing moves and the platform says why."""
+        dependencies = (await self._api.probe("/health/ready"))["dependencies"]
+        trouble = [f"{name}: {found['detail']}" for name, found in dependencies.items() if not found["ready"]]
+        if trouble:
+            raise Unavailable(
+                "ingestion",
+                f"{waiting} documents wait in {self._collection!r} and nothing moves ({'; '.join(trouble)}); "
+                "they are kept, and go on when that is mended",
+            )
 
     async def _file(self, source: Source | Failure) -> None:
         if isinstance(source, Failure):

@@ -87,8 +87,8 @@ def verb(
         def call(*, json_output: bool, config: Path | None, data_dir: Path | None, **given: object) -> int | None:
             invocation = Invocation(json_output, config, data_dir, str(given.pop("collection", "default")))
             done = function(invocation, **given)
-            if not inspect.iscoroutine(done):
-                return done  # type: ignore[return-value]
+            if done is None or isinstance(done, int):
+                return done
             import asyncio
 
             return asyncio.run(done)
