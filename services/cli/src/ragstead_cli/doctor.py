@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ragstead.errors import ConfigurationError, RagsteadError, Unavailable
+from ragstead.errors import ConfigurationError, RagsteadError, StoreInUse, Unavailable
 from ragstead_cli.output import console
 from ragstead_cli.verb import Invocation, verb
 
@@ -111,7 +111,9 @@ async def _alive(invocation: Invocation, settings: Settings) -> tuple[list[Findi
             return [*found, *await examine_indexes(platform)], True
     except RagsteadError as error:
         found.append(Finding("data directory", "fail", str(error), "see the message, and the checks above"))
-        return found, not isinstance(error, Unavailable)
+        with_servers = settings.deployment.milvus_uri or settings.deployment.metadata_url
+        unreachable = isinstance(error, StoreInUse) or (with_servers and isinstance(error, Unavailable))
+        return found, not unreachable
 
 
 async def _readiness(invocation: Invocation, settings: Settings) -> list[Finding]:

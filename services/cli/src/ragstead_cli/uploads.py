@@ -138,13 +138,19 @@ class Uploader:
             if self._attributes:
                 params["attributes"] = json.dumps(self._attributes)
             path = store_path(self._collection, "documents", source.document_id)
-            view = await self._api.send("PUT", path, params=params, content=data)
+            view = await self._sent("PUT", path, params=params, content=data)
         except _OF_ONE_DOCUMENT as error:
             self.report.fail(shown, str(error))
         except OSError as error:
             self.report.fail(shown, f"it can't be read: {error.strerror}")
         else:
             self._accepted(view, shown)
+
+    async def _sent(self, method: str, path: str, **what: Any) -> Json:
+        try:
+            return await self._api.send(method, path, **what)
+        except Conflict:  # two first documents at once both make the collection: now it is there
+            return await self._api.send(method, path, **what)
 
     def _read(self, source: Source) -> bytes:
         with source.path.open("rb") as file:
@@ -156,7 +162,7 @@ class Uploader:
     async def _batch(self, batch: Batch) -> int:
         body = {"documents": [self._body(document) for document in batch]}
         try:
-            answer = await self._api.post(store_path(self._collection, "documents"), body)
+            answer = await self._sent("POST", store_path(self._collection, "documents"), body=body)
         except _OF_ONE_DOCUMENT as error:
             if len(batch) > 1:  # find the one that is off: the others go in
                 middle = len(batch) // 2
