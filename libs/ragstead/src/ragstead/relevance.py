@@ -19,10 +19,14 @@ class TermWeights:
     """How much each term of a query weighs in a collection.
 
     Attributes:
+        n_texts: Number of texts in the collection's index.
+        frequencies: Number of them that hold each term.
         idf: `ln(1 + (N - n + 0.5) / (n + 0.5))` by term, 0 or more; Lucene's form, never negative.
         counts: How often the query holds each.
     """
 
+    n_texts: int = 0
+    frequencies: Mapping[str, int] = field(default_factory=dict)
     idf: Mapping[str, float] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
 
@@ -36,6 +40,8 @@ def term_weights(terms: Sequence[str], n_texts: int, frequencies: Mapping[str, i
     """Return the weights of a query's terms from how many of `n_texts` hold each."""
     counts = Counter(terms)
     return TermWeights(
+        n_texts,
+        frequencies,
         {term: math.log1p((n_texts - frequencies[term] + 0.5) / (frequencies[term] + 0.5)) for term in counts},
         counts,
     )

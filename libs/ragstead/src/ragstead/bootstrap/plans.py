@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from importlib import resources
+from typing import Any
+
 from ragstead.adapters.onnx_minilm import WordPieces
+from ragstead.answering.selection import SelectionSettings, sentence_selector
+from ragstead.answering.support import support_model
 from ragstead.chunking import chunk, indexed_title
 from ragstead.fusion import FusionPlan
 from ragstead.model import Chunk, ExtractedText
 from ragstead.pipelines.answer import AnswerPlan
+from ragstead.pipelines.assess import EvidenceAssessor
 from ragstead.pipelines.ingest_worker import Chunker
 from ragstead.pipelines.retrieve import RetrievalPlan
+from ragstead.ports.embedder import Embedder
+from ragstead.ports.work_pool import WorkPool
 from ragstead.releases import content_hash, release_id
 from ragstead.sentences import spans
 from ragstead.settings import Settings
@@ -34,7 +43,11 @@ def retrieval_plan(settings: Settings) -> RetrievalPlan:
 def answer_plan(settings: Settings, index_identity: str) -> AnswerPlan:
     """Return how evidence becomes an answer, under the release's id."""
     answer = settings.pipeline.answer
-    parts = {"pipeline": settings.pipeline.model_dump(mode="json"), "index": index_identity}
+    parts = {
+        "pipeline": settings.pipeline.model_dump(mode="json"),
+        "index": index_identity,
+        "weights": fitted_weights(),
+    }
     return AnswerPlan(answer.passages, answer.min_support, release_id(parts))
 
 
@@ -54,3 +67,18 @@ def chunker_of(settings: Settings, pieces: WordPieces) -> Chunker:
         return indexed_title(extracted.title, pieces), chunks
 
     return cut
+
+
+def fitted_weights() -> dict[str, Any]:
+    """Return the numbers that `evals/fit_answering.py` fitted: of sentence selection, support and relevance."""
+    text = resources.files("ragstead.answering").joinpath("weights.json").read_text("utf-8")
+    weights: dict[str, Any] = json.loads(text)
+    return weights
+
+
+def assessor_of(settings: Settings, embedder: Embedder, pool: WorkPool) -> EvidenceAssessor:
+    """Return what weighs the evidence."""
+    weights = fitted_weights()
+    return EvidenceAssessor(
+        embedder, pool, sentence_selector(weights["sentences"]), support_model(weights["support"]), SelectionSettings()
+    )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ragstead.errors import IndexMismatch, InvalidRequest
 from ragstead.filters import Filter
@@ -55,12 +56,14 @@ class SearchResult:
         timings_ms: Milliseconds by stage: `embed`, `bm25`, `dense`, `fuse`, `fetch`, and `rerank` where it is on.
         collection: The collection as it was when the search began.
         weights: How much each term of the query weighs in this collection.
+        vector: The query's, of shape `[dim]`.
     """
 
     hits: tuple[Hit, ...]
     timings_ms: Mapping[str, float]
     collection: Collection
     weights: TermWeights
+    vector: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,15 @@ class RetrieveParts:
     reranker: Reranker | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """A query as the indexes take it."""
+
+    vector: NDArray[np.float32]
+    terms: Sequence[str]
+    scope: Scope
+
+
 class Stopwatch:
     """Measures stages of one request in milliseconds."""
 
@@ -146,7 +158,10 @@ class RetrievePipeline:
         index = await self._parts.indexes.open(collection.index_name)
         watch.lap("scope")
         terms = self._parts.analyser(request.query)
-        candidates, weights = await self._candidates(request, index, terms, scope, watch)
+        vector = (await self._parts.embedder.embed([request.query], "query"))[0]
+        watch.lap("embed")
+        query = _Query(vector, terms, scope)
+        candidates, weights = await self._candidates(request, index, query, watch)
         ranked = fuse(candidates, self._strategy(request), self._plan.fusion)
         watch.lap("fuse")
         stored = await self._parts.live.fetch(collection.collection_id, ranked.keys.tolist(), request.filter)
@@ -155,7 +170,7 @@ class RetrievePipeline:
         if self._parts.reranker is not None:
             hits = await self._rerank(self._parts.reranker, request.query, hits)
             watch.lap("rerank")
-        return SearchResult(tuple(hits[: request.k]), watch.timings_ms, collection, weights)
+        return SearchResult(tuple(hits[: request.k]), watch.timings_ms, collection, weights, vector)
 
     def _check(self, collection: Collection) -> None:
         if collection.index_identity != self._parts.index_identity:
@@ -168,32 +183,37 @@ class RetrievePipeline:
         return request.strategy or self._plan.strategy
 
     async def _candidates(
-        self, request: SearchRequest, index: Index, terms: Sequence[str], scope: Scope, watch: Stopwatch
+        self, request: SearchRequest, index: Index, query: _Query, watch: Stopwatch
     ) -> tuple[Candidates, TermWeights]:
-        vector = (await self._parts.embedder.embed([request.query], "query"))[0]
-        watch.lap("embed")
-        strategy = self._strategy(request)
-        n = max(self._plan.candidates, request.k)
-        dense: Scores = {}
-        bm25: Scores = {}
-        if scope.is_nothing:
-            pass
-        elif strategy is Strategy.HYBRID:
-            dense, bm25 = await asyncio.gather(
-                index.vectors.search(vector, n, scope), index.lexical.search(terms, n, scope)
-            )
-        elif strategy is Strategy.DENSE:
-            dense = await index.vectors.search(vector, n, scope)
-        else:
-            n = max(n, self._plan.prefilter) if strategy is Strategy.PREFILTER else n
-            bm25 = await index.lexical.search(terms, n, scope)
+        """Return the candidates of the strategy with both scores each, and the weights of the query's terms."""
+        dense, bm25 = await self._proposed(request, index, query)
         watch.lap("search")
-        counts = index.terms.document_frequencies(set(terms))
-        missing_cosines = index.vectors.score(vector, bm25.keys() - dense.keys())
-        missing_bm25 = index.lexical.score(terms, dense.keys() - bm25.keys())
-        frequencies, cosines, others = await asyncio.gather(counts, missing_cosines, missing_bm25)
+        frequencies, cosines, others = await asyncio.gather(
+            index.terms.document_frequencies(set(query.terms)),
+            index.vectors.score(query.vector, bm25.keys() - dense.keys()),
+            index.lexical.score(query.terms, dense.keys() - bm25.keys()),
+        )
         watch.lap("complete")
-        return _joined({**dense, **cosines}, {**bm25, **others}), term_weights(terms, *frequencies)
+        return _joined({**dense, **cosines}, {**bm25, **others}), term_weights(query.terms, *frequencies)
+
+    async def _proposed(self, request: SearchRequest, index: Index, query: _Query) -> tuple[Scores, Scores]:
+        """Return what each side proposes: cosines and BM25 scores by key."""
+        n = max(self._plan.candidates, request.k)
+        if query.scope.is_nothing:
+            return {}, {}
+        match self._strategy(request):
+            case Strategy.HYBRID:
+                return await asyncio.gather(
+                    index.vectors.search(query.vector, n, query.scope),
+                    index.lexical.search(query.terms, n, query.scope),
+                )
+            case Strategy.DENSE:
+                return await index.vectors.search(query.vector, n, query.scope), {}
+            case Strategy.LEXICAL:
+                return {}, await index.lexical.search(query.terms, n, query.scope)
+            case Strategy.PREFILTER:
+                n = max(n, self._plan.prefilter)
+                return {}, await index.lexical.search(query.terms, n, query.scope)
 
     def _hits(self, ranked: Candidates, stored: Mapping[int, StoredChunk], weights: TermWeights) -> list[Hit]:
         probabilities = self._parts.relevance.probabilities(ranked.cosine, ranked.bm25, weights)
