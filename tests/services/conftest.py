@@ -22,7 +22,7 @@ class InProcess:
     def __call__(self, method: str, path: str, **how: Any) -> httpx.Response:
         async def call() -> httpx.Response:
             transport = httpx.ASGITransport(self.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", trust_env=False) as client:
                 return await client.request(method, path, **how)
 
         return asyncio.run(call())
