@@ -49,7 +49,7 @@ class RetrievalSettings(_Section):
     """Chunks that BM25 passes on under `prefilter`. Higher: better recall, slower."""
     bm25_engine: Literal["tantivy", "rank_bm25"] = "tantivy"
     reranker: str | None = None
-    """Folder or name of a cross-encoder; needs the `torch` extra. Null: off."""
+    """Folder of a cross-encoder; needs the `torch` extra. Null: off."""
     rerank: int = Field(20, ge=1, le=200)
     """Chunks that the reranker reads. Higher: better order, slower."""
 

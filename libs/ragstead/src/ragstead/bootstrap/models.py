@@ -74,7 +74,7 @@ def open_embedder(settings: Settings, pool: WorkPool) -> Embedder:
             SentenceTransformersEmbedder,
         )
 
-        return SentenceTransformersEmbedder(weights_dir(), pool, revision=REVISION)
+        return SentenceTransformersEmbedder(weights_dir(), pool, name=f"all-MiniLM-L6-v2@{REVISION}")
     precision = _PRECISIONS[runtime]
     if not (models_folder(settings) / f"{precision}.onnx").is_file():
         export_models(settings)

@@ -209,11 +209,12 @@ def _open_models(settings: Settings, stack: AsyncExitStack) -> _Models:
 
 
 def _open_reranker(settings: Settings, pool: WorkPool) -> Reranker | None:
-    if settings.pipeline.retrieval.reranker is None:
+    folder = settings.pipeline.retrieval.reranker
+    if folder is None:
         return None
     from ragstead.adapters.cross_encoder import CrossEncoderReranker  # noqa: PLC0415  (imports torch)
 
-    return CrossEncoderReranker(settings.pipeline.retrieval.reranker, pool)
+    return CrossEncoderReranker(Path(folder), pool, name=folder)
 
 
 async def _open_stores(settings: Settings, models: _Models, stack: AsyncExitStack) -> _Stores:

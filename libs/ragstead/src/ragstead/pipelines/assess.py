@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ragstead.answering.features import Passage, Question, TermCounts, read_question
-from ragstead.answering.selection import Candidate, SelectionSettings, SentenceSelector, Shortlist, choose
+from ragstead.answering.features import Candidate, Passage, Question, TermCounts, read_question
+from ragstead.answering.selection import SelectionSettings, SentenceSelector, Shortlist, choose
 from ragstead.answering.support import UNSUPPORTED, SupportModel
 from ragstead.pipelines.answer import Evidence
 from ragstead.pipelines.retrieve import SearchResult
