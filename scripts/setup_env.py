@@ -289,7 +289,7 @@ def prepare(stages: Stages, *, torch: bool = False, development: bool = False, m
     stages.run("package", install_package, key=key_of(ROOT / "pyproject.toml", python))
     if not model:
         return
-    graph_writers = sorted((ROOT / "libs/ragstead/src/ragstead/adapters").glob("onnx*.py"))
+    graph_writers = sorted((ROOT / "libs/ragstead/src/ragstead/adapters").glob("onnx*/*.py"))
     stages.run("embedding model", export_model, key=key_of(base, weights, python, *graph_writers))
 
 
