@@ -1,90 +1,21 @@
-"""The `ragstead` command: its verbs, and what leaves the process when one fails."""
+"""The executable's entry: small, so that Ctrl-C while the rest is imported ends as quietly as later."""
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
 
-import typer
-
-from ragstead.errors import (
-    Forbidden,
-    InvalidRequest,
-    NotFound,
-    Overloaded,
-    RagsteadError,
-    TooLarge,
-    Unauthenticated,
-    Unavailable,
-)
-from ragstead_cli import ask, configuration, doctor, documents, evaluate, ingest, models, search, serve
-from ragstead_cli.errors import Missing
-from ragstead_cli.output import say
-
-FAILED, BAD_INPUT, UNREACHABLE, INTERRUPTED = 1, 2, 4, 130
-
-# httpx looks for its own command line, with click, rich and pygments, and does without: a third of a verb's start.
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-
-_CALLERS_FAULT = (InvalidRequest, NotFound, Missing, TooLarge, Unauthenticated, Forbidden)
-
-app = typer.Typer(
-    name="ragstead",
-    help="A self-hosted RAG platform: documents in, answers with checked evidence out.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-for part in (serve, ingest, documents, search, ask, evaluate, models, doctor, configuration):
-    part.register(app)
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code; errors are one line on stderr, never a traceback."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(args=words or ["--help"], prog_name="ragstead", standalone_mode=False)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
-        return FAILED
-    except (KeyboardInterrupt, typer.Abort):
-        say("ragstead: interrupted")
+        from ragstead_cli.command import run
+
+        return run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the outermost loop of the process: a defect is told in one line
-        message, code = _told(error)
-        say(f"ragstead: {message}")
-    return int(code or 0)
-
-
-def exit_code(error: RagsteadError) -> int:
-    """Return the exit code that CONTRACT's table gives the error."""
-    if isinstance(error, (Unavailable, Overloaded)):
-        return UNREACHABLE
-    return BAD_INPUT if isinstance(error, _CALLERS_FAULT) else FAILED
-
-
-def _told(error: Exception) -> tuple[str, int]:
-    """Return the line and the exit code of what ended the verb."""
-    if isinstance(error, typer.TyperException):
-        message = error.format_message().replace("Value error, ", "").rstrip(".")
-        return f"{message}; `ragstead --help` shows how", BAD_INPUT
-    if isinstance(error, RagsteadError):
-        return str(error), exit_code(error)
-    if isinstance(error, OSError):
-        return str(error), FAILED
-    return f"unexpected {type(error).__name__}: {error}; details in {_details()}", FAILED
-
-
-def _details() -> str:
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="ragstead-error-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
-    ) as file:
-        file.write(traceback.format_exc())
-    return file.name
 
 
 if __name__ == "__main__":

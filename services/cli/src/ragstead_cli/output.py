@@ -47,6 +47,7 @@ def log_in_lines(level: int = logging.WARNING) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneLine())
     logging.basicConfig(handlers=[handler], level=level)
+    logging.getLogger("ragstead_serving").setLevel(logging.ERROR)  # what it refuses, the verb tells itself
 
 
 def console() -> Console:
