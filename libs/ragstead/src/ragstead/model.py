@@ -207,10 +207,15 @@ class Chunk:
             raise InvalidRequest(f"chunk {self.position} has {len(self.text)} characters over {self.start}:{self.end}")
 
 
+def heading_line(title: str, chunk: Chunk) -> str:
+    """Title and heading path as one line, each part once; empty where there are none."""
+    return " > ".join(part for part in dict.fromkeys((title, *chunk.heading_path)) if part)
+
+
 def indexed_text(title: str, chunk: Chunk) -> str:
-    """Text that BM25 and the embedder see for a chunk: title and heading path, then the chunk itself."""
-    path = [part for part in dict.fromkeys((title, *chunk.heading_path)) if part]
-    return "\n".join([" > ".join(path), chunk.text]) if path else chunk.text
+    """Text that the embedder sees for a chunk: title and heading path, then the chunk itself."""
+    heading = heading_line(title, chunk)
+    return f"{heading}\n{chunk.text}" if heading else chunk.text
 
 
 @dataclass(frozen=True, slots=True)

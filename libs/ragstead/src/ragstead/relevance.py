@@ -32,8 +32,9 @@ class TermWeights:
 
     @property
     def attainable(self) -> float:
-        """BM25 score that a text would approach in which every term of the query occurs without end."""
-        return sum(self.idf[term] * count for term, count in self.counts.items()) * (BM25_K1 + 1)
+        """BM25 score that a text would approach in which each term that the collection knows occurs without end."""
+        known = ((term, count) for term, count in self.counts.items() if self.frequencies[term])
+        return sum(self.idf[term] * count for term, count in known) * (BM25_K1 + 1)
 
 
 def term_weights(terms: Sequence[str], n_texts: int, frequencies: Mapping[str, int]) -> TermWeights:

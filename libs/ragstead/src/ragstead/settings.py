@@ -30,7 +30,7 @@ class ChunkerSettings(_Section):
 
     max_tokens: int = Field(254, ge=32, le=254)
     """Word pieces of heading path and chunk; the model reads 254 and its two special ones. Lower: finer hits."""
-    target_tokens: int = Field(200, ge=16, le=254)
+    target_tokens: int = Field(160, ge=16, le=254)
     """Word pieces up to which whole paragraphs are packed together, without the heading path."""
     overlap_tokens: int = Field(0, ge=0, le=100)
     """Word pieces that a chunk repeats of the one before it. Higher: fewer answers cut in two, a larger index."""
@@ -40,7 +40,8 @@ class RetrievalSettings(_Section):
     """How evidence is found."""
 
     strategy: Strategy = Strategy.HYBRID
-    fusion: Literal["convex", "rrf"] = "convex"
+    fusion: Literal["convex", "convex-minmax", "rrf"] = "convex"
+    """Weighted scores, each over its bound or over the candidates; or reciprocal ranks."""
     alpha: float = Field(0.5, ge=0, le=1)
     """Weight of the dense side. Higher: meaning over words."""
     candidates: int = Field(100, ge=1, le=1000)
@@ -48,6 +49,8 @@ class RetrievalSettings(_Section):
     prefilter: int = Field(200, ge=1, le=5000)
     """Chunks that BM25 passes on under `prefilter`. Higher: better recall, slower."""
     bm25_engine: Literal["tantivy", "rank_bm25"] = "tantivy"
+    pair_weight: float = Field(0.25, ge=0, le=1)
+    """Weight of pairs of neighbouring words in BM25 (tantivy alone). Higher: phrases count more; 0: plain BM25."""
     reranker: str | None = None
     """Folder of a cross-encoder; needs the `torch` extra. Null: off."""
     rerank: int = Field(20, ge=1, le=200)

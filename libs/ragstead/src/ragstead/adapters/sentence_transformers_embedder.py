@@ -24,9 +24,7 @@ _SLICE_TEXTS = 8
 class SentenceTransformersEmbedder:
     """Embeds texts with a sentence-transformers model on the CPU, in float32; a `TokenCounter` too."""
 
-    def __init__(
-        self, folder: Path, pool: WorkPool, *, name: str, prefixes: Mapping[Role, str] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, pool: WorkPool, *, name: str, prefixes: Mapping[Role, str] | None = None) -> None:
         """Load the model in `folder`; nothing is fetched.
 
         Args:
@@ -43,9 +41,7 @@ class SentenceTransformersEmbedder:
         self._name = name
         self._prefixes = dict(prefixes or {})
         self._model = _open(folder)
-        self._counting = deepcopy(
-            self._model.tokenizer.backend_tokenizer
-        )  # the model sets the other's truncation
+        self._counting = deepcopy(self._model.tokenizer.backend_tokenizer)  # the model sets the other's truncation
         self._counting.no_truncation()
         self._counting.no_padding()
 

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,14 +42,20 @@ class TantivyIndex:
     Terms hold no white space, which `ragstead.analysis` sees to.
     """
 
-    def __init__(self, directory: Path, pool: WorkPool) -> None:
+    def __init__(self, directory: Path, pool: WorkPool, *, pair_weight: float = 0.0) -> None:
         """Open the index in `directory`, or make an empty one there.
+
+        Args:
+            directory: A folder of its own.
+            pool: Where the blocking calls run.
+            pair_weight: Weight of pairs of neighbouring terms, scored by BM25 over pairs and added; 0 for plain BM25.
 
         Raises:
             Unavailable: If the directory can't be written or holds a damaged index.
         """
         self._directory = directory
         self._pool = pool
+        self._pair_weight = pair_weight
         self._writer: tantivy.IndexWriter | None = None
         self._writing = threading.Lock()
         self._schema = _schema()
@@ -107,7 +114,8 @@ class TantivyIndex:
         with self._commit("add") as writer:
             for key, words in rows:
                 writer.delete_documents_by_term("key", key)
-                fields = {"key": key, "version": version_of(key), "terms": " ".join(words)}
+                pairs = " ".join(_pairs(words)) if self._pair_weight else ""
+                fields = {"key": key, "version": version_of(key), "terms": " ".join(words), "pairs": pairs}
                 writer.add_document(tantivy.Document.from_dict(fields, self._schema))
 
     def _remove(self, version_keys: Collection[int]) -> None:
@@ -145,14 +153,19 @@ class TantivyIndex:
         return _Query.const_score_query(_Query.term_set_query(self._schema, field, list(values)), 0.0)
 
     def _optional(self, terms: Sequence[str]) -> list[tuple[tantivy.Occur, tantivy.Query]]:
-        return [(_Occur.Should, self._weighted(term, times)) for term, times in Counter(terms).items()]
+        single = [self._weighted(term, float(times)) for term, times in Counter(terms).items()]
+        if not self._pair_weight:
+            return [(_Occur.Should, query) for query in single]
+        pairs = Counter(_pairs(terms)).items()
+        double = [self._weighted(pair, times * self._pair_weight, "pairs") for pair, times in pairs]
+        return [(_Occur.Should, query) for query in single + double]
 
-    def _weighted(self, term: str, times: int) -> tantivy.Query:
-        query = self._term(term)
-        return query if times == 1 else _Query.boost_query(query, float(times))
+    def _weighted(self, term: str, weight: float, field: str = "terms") -> tantivy.Query:
+        query = self._term(term, field)
+        return query if weight == 1.0 else _Query.boost_query(query, weight)
 
-    def _term(self, term: str) -> tantivy.Query:
-        return _Query.term_query(self._schema, "terms", term, "freq")
+    def _term(self, term: str, field: str = "terms") -> tantivy.Query:
+        return _Query.term_query(self._schema, field, term, "freq")
 
     def _search(self, query: tantivy.Query, k: int) -> Scores:
         """Return the `k` best; tantivy orders ties by where they lie, so all ties of the last are fetched."""
@@ -193,9 +206,14 @@ class TantivyIndex:
             raise Unavailable("bm25", f"{where}; check the disk, or rebuild the index") from error
 
 
+def _pairs(terms: Sequence[str]) -> Iterator[str]:
+    return (f"{first}\x1f{second}" for first, second in pairwise(terms))
+
+
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field("key", indexed=True, fast=True)
     builder.add_integer_field("version", indexed=True, fast=True)
     builder.add_text_field("terms", tokenizer_name=_TOKENIZER, index_option="freq")
+    builder.add_text_field("pairs", tokenizer_name=_TOKENIZER, index_option="freq")
     return builder.build()

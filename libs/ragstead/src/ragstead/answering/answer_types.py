@@ -52,8 +52,16 @@ _HEADS: dict[AnswerType, frozenset[str]] = {
     ),
 }
 _STARTS: list[tuple[re.Pattern[str], AnswerType]] = [
-    (re.compile(r"\bhow (?:much|many)\b.{0,60}\b(?:cost|costs|pay|paid|spend|spent|worth|money|dollars|earn|charge)"), AnswerType.MONEY),
-    (re.compile(r"\bhow (?:many|much|often|far|tall|high|large|big|old|deep|wide|fast|heavy|small|thick)\b"), AnswerType.NUMBER),
+    (
+        re.compile(
+            r"\bhow (?:much|many)\b.{0,60}\b(?:cost|costs|pay|paid|spend|spent|worth|money|dollars|earn|charge)"
+        ),
+        AnswerType.MONEY,
+    ),
+    (
+        re.compile(r"\bhow (?:many|much|often|far|tall|high|large|big|old|deep|wide|fast|heavy|small|thick)\b"),
+        AnswerType.NUMBER,
+    ),
     (re.compile(r"\bhow long\b|\bhow old\b"), AnswerType.NUMBER),
     (re.compile(r"\bwho(?:m|se)?\b"), AnswerType.PERSON),
     (re.compile(r"\bwhen\b"), AnswerType.TIME),
@@ -63,7 +71,9 @@ _STARTS: list[tuple[re.Pattern[str], AnswerType]] = [
 ]
 _WHAT = re.compile(r"\b(?:what|which)(?:'s|\u2019s)?\s+((?:[^\s?]+\s+){0,5}[^\s?]+)")
 _AUXILIARY = re.compile(r"\s*(?:is|are|was|were|do|does|did|can|could|has|have|had|will|would|should|may|must)\b")
-_LINKS = frozenset("is are was were be do does did has have had can could will would should may might of in for".split())
+_LINKS = frozenset(
+    "is are was were be do does did has have had can could will would should may might of in for".split()
+)
 
 _NUMBER_WORDS = frozenset(
     """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
@@ -76,11 +86,22 @@ _TIME = re.compile(
     r"\b(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)s?\b|\bdecades?\b|\byears?\b|\b\d{1,2}:\d\d\b|\btoday\b|\bdays?\b|\bmonths?\b",
     re.IGNORECASE,
 )
-_PERCENT = re.compile(r"\d\s*%|\bper\s?cent\b|\bpercentage\b|\b(?:one|two|three)[- ](?:half|thirds?|quarters?|fifths?)\b|\bhalf\b", re.IGNORECASE)
-_MONEY = re.compile(r"[$\u20ac\u00a3\u00a5]\s?\d|\b(?:dollars?|euros?|pounds?|cents?|francs?|shillings?|yen|usd|eur|ksh)\b", re.IGNORECASE)
-_REASON = re.compile(r"\b(?:because|due to|since|as a result|in order to|so that|owing to|caused|to avoid|therefore|reason|thus|prevent|allow)", re.IGNORECASE)
+_PERCENT = re.compile(
+    r"\d\s*%|\bper\s?cent\b|\bpercentage\b|\b(?:one|two|three)[- ](?:half|thirds?|quarters?|fifths?)\b|\bhalf\b",
+    re.IGNORECASE,
+)
+_MONEY = re.compile(
+    r"[$\u20ac\u00a3\u00a5]\s?\d|\b(?:dollars?|euros?|pounds?|cents?|francs?|shillings?|yen|usd|eur|ksh)\b",
+    re.IGNORECASE,
+)
+_REASON = re.compile(
+    r"\b(?:because|due to|since|as a result|in order to|so that|owing to|caused|to avoid|therefore|reason|thus|prevent|allow)",
+    re.IGNORECASE,
+)
 _MANNER = re.compile(r"\b(?:by|through|using|via|with|used|use)\b", re.IGNORECASE)
-_PLACE_BEFORE = frozenset("in at from near to of across through into throughout outside around within between along".split())
+_PLACE_BEFORE = frozenset(
+    "in at from near to of across through into throughout outside around within between along".split()
+)
 
 
 def expected_type(question: str) -> AnswerType:

@@ -67,7 +67,9 @@ def stems_of(text: str) -> frozenset[str]:
 
 def opposed(question: Collection[str], evidence: Collection[str]) -> int:
     """Number of the question's words that the evidence lacks while it holds an opposite of theirs."""
-    return sum(1 for word in question if word not in evidence and not OPPOSITES.get(word, frozenset()).isdisjoint(evidence))
+    return sum(
+        1 for word in question if word not in evidence and not OPPOSITES.get(word, frozenset()).isdisjoint(evidence)
+    )
 
 
 def negated(text: str) -> bool:

@@ -14,10 +14,10 @@ from math import log, log1p
 import numpy as np
 from numpy.typing import NDArray
 
-from ragstead.errors import ConfigurationError
 from ragstead.answering.answer_types import AnswerType, expected_type, head_words, types_in
-from ragstead.sentences import UnitKind, segment
 from ragstead.answering.terms import content_terms, stem
+from ragstead.errors import ConfigurationError
+from ragstead.sentences import UnitKind, segment
 
 Floats = NDArray[np.float64]
 MAX_QUESTION_CHARS = 2000
@@ -112,7 +112,16 @@ def candidates(passages: Sequence[Passage]) -> list[Candidate]:
 COSINE_FEATURES = ("cosine", "cosine_gap", "cosine_rank", "cosine_in_passage", "cosine_before", "cosine_after")
 LEXICAL_FEATURES = (
     *("p_cosine", "p_bm25", "p_cosine_gap", "p_bm25_gap", "p_rank", "p_first"),
-    *("overlap", "overlap_title", "overlap_previous", "overlap_next", "overlap_gap", "precision", "bigrams", "best_term"),
+    *(
+        "overlap",
+        "overlap_title",
+        "overlap_previous",
+        "overlap_next",
+        "overlap_gap",
+        "precision",
+        "bigrams",
+        "best_term",
+    ),
     *("novel", "length", "first", "position", "heading", "list", "code", "question_mark", "nearness", "head_noun"),
     *("after_best", "names_it"),
     *(f"has_{kind.value}" for kind in _TYPED),
@@ -217,7 +226,11 @@ def _shape_columns(seen: _Seen) -> Floats:
     leader = seen.found[best]
     return np.array(
         [
-            [*_shape(seen.question, candidate, part), float(_adjoins(leader, candidate, 1)), _names_it(seen.question, candidate)]
+            [
+                *_shape(seen.question, candidate, part),
+                float(_adjoins(leader, candidate, 1)),
+                _names_it(seen.question, candidate),
+            ]
             for candidate, part in zip(seen.found, seen.parsed, strict=True)
         ]
     )

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ragstead.errors import ConfigurationError
 from ragstead.answering.features import (
     FEATURES,
     LEXICAL_FEATURES,
@@ -31,6 +30,7 @@ from ragstead.answering.features import (
     lexical_features,
 )
 from ragstead.answering.linear import LinearModel, linear_model
+from ragstead.errors import ConfigurationError
 from ragstead.sentences import UnitKind
 
 _BOUNDARY = re.compile(r"[.!?][\"')\]]*\s+(?=[A-Z0-9\"'(])")

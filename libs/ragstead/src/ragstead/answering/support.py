@@ -17,11 +17,11 @@ from math import exp
 
 import numpy as np
 
-from ragstead.errors import ConfigurationError
 from ragstead.answering.features import Passage, Question, TermCounts
-from ragstead.answering.selection import Ranked
 from ragstead.answering.linear import Floats, LinearModel, linear_model
+from ragstead.answering.selection import Ranked
 from ragstead.answering.support_features import FINE_FEATURES, TOPIC_FEATURES, Evidence, support_features
+from ragstead.errors import ConfigurationError
 
 
 class RefusalReason(Enum):
@@ -66,9 +66,7 @@ class SupportModel:
         self._topic = topic
         self._fine = fine
 
-    def judge(
-        self, question: Question, counts: TermCounts, passages: Sequence[Passage], ranked: Ranked
-    ) -> Support:
+    def judge(self, question: Question, counts: TermCounts, passages: Sequence[Passage], ranked: Ranked) -> Support:
         """Judge the sentences ranked for `question`; nothing ranked is `UNSUPPORTED`.
 
         A question without a content word, in any language, has nothing to be on the topic of: only cosines speak.

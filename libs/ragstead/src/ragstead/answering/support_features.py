@@ -12,10 +12,10 @@ from math import log, log1p
 
 import numpy as np
 
-from ragstead.answering.features import FEATURES, Passage, Question, TermCounts
-from ragstead.answering.selection import Ranked
 from ragstead.answering.answer_types import AnswerType
 from ragstead.answering.contrasts import OPPOSITES, denies, modifiers, negated, opposed, stems_of
+from ragstead.answering.features import FEATURES, Passage, Question, TermCounts
+from ragstead.answering.selection import Ranked
 from ragstead.answering.terms import STOPWORDS, content_terms, stem, tokens
 
 _CONTEXT_CHARS = 250
@@ -28,20 +28,48 @@ _TAKEN = (
 _KINDS = tuple(kind for kind in AnswerType if kind not in (AnswerType.MONEY, AnswerType.PERCENT))
 
 TOPIC_FEATURES = (
-    *("max_cosine", "mean_cosine", "bm25_norm", "max_passage_overlap", "max_overlap", "max_sentence_cosine", "overlap_title"),
+    *(
+        "max_cosine",
+        "mean_cosine",
+        "bm25_norm",
+        "max_passage_overlap",
+        "max_overlap",
+        "max_sentence_cosine",
+        "overlap_title",
+    ),
     *("unknown", "unknown_terms", "missing_max", "log_terms", "score", "bigrams", "nearness", "agree"),
 )
 FINE_FEATURES = (
-    *("score", "log_sum", "probability", "margin", "two_probability", "max_cosine", "mean_cosine", "cosine_gap", "cosine_spread"),
+    *(
+        "score",
+        "log_sum",
+        "probability",
+        "margin",
+        "two_probability",
+        "max_cosine",
+        "mean_cosine",
+        "cosine_gap",
+        "cosine_spread",
+    ),
     *("bm25_norm", "bm25_saturated", "bm25_gap", "agree", "max_sentence_cosine", "max_overlap", "max_passage_overlap"),
     *_TAKEN,
-    *(f"{part}_{kind}" for kind in _CLASSES for part in ("asked", "not_in_passage", "not_in_sentence", "not_in_context")),
+    *(
+        f"{part}_{kind}"
+        for kind in _CLASSES
+        for part in ("asked", "not_in_passage", "not_in_sentence", "not_in_context")
+    ),
     *("missing_max", "missing_max_context", "unknown", "unknown_terms", "log_terms", "mass", "mean_weight", "words"),
     *("has_type", "lacks_type"),
     *(f"asks_{kind.value}" for kind in _KINDS),
     *("opposed_sentence", "opposed_context", "opposed_passage", "modifiers", "modifiers_not_in_context"),
     *("modifiers_not_in_passage", "negated", "negated_alone", "negated_evidence", "denies", "denies_alone"),
-    *("denies_evidence", "contrastive", "contrastive_not_in_context", "contrastive_not_in_passage", "any_missing_passage"),
+    *(
+        "denies_evidence",
+        "contrastive",
+        "contrastive_not_in_context",
+        "contrastive_not_in_passage",
+        "any_missing_passage",
+    ),
     "any_missing_context",
 )
 

@@ -204,7 +204,9 @@ def _open_models(settings: Settings, stack: AsyncExitStack) -> _Models:
     stack.callback(pool.close)
     pieces = open_word_pieces()
     embedder = open_embedder(settings, pool)
-    identity = f"{embedder.identity} {ANALYSIS_IDENTITY} {settings.pipeline.retrieval.bm25_engine}"
+    engine = settings.pipeline.retrieval.bm25_engine
+    pairs = settings.pipeline.retrieval.pair_weight > 0 and engine == "tantivy"
+    identity = f"{embedder.identity} {ANALYSIS_IDENTITY} {engine}{'+pairs' if pairs else ''}"
     return _Models(pieces, embedder, _open_reranker(settings, pool), pool, identity)
 
 
@@ -251,7 +253,7 @@ async def _open_vectors(settings: Settings, pool: WorkPool, stack: AsyncExitStac
 def _open_lexical(settings: Settings, path: Path, pool: WorkPool) -> TantivyIndex | RankBm25Index:
     if settings.pipeline.retrieval.bm25_engine == "rank_bm25":
         return RankBm25Index(path / "texts.jsonl", pool)
-    return TantivyIndex(path / "tantivy", pool)
+    return TantivyIndex(path / "tantivy", pool, pair_weight=settings.pipeline.retrieval.pair_weight)
 
 
 def _ingestion(

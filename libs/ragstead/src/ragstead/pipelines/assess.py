@@ -70,9 +70,7 @@ class EvidenceAssessor:
             Passage(hit.stored.chunk.text, hit.stored.title, hit.cosine, hit.bm25, hit.stored.document_id)
             for hit in found.hits
         ]
-        return _Reading(
-            read, counts, passages, self._selector.shortlist(read, passages, self._settings.shortlist)
-        )
+        return _Reading(read, counts, passages, self._selector.shortlist(read, passages, self._settings.shortlist))
 
     def _judge(self, reading: _Reading, cosines: np.ndarray) -> Evidence:
         ranked = self._selector.rank(reading.shortlist, cosines)

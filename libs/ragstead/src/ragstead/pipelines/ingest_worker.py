@@ -16,7 +16,7 @@ from ragstead.model import Chunk, ExtractedText, State, version_of
 from ragstead.ports.blob_store import BlobStore
 from ragstead.ports.embedder import Embedder
 from ragstead.ports.indexes import Indexes
-from ragstead.ports.ledger import IndexTruth, Ledger, Parsed, Sweeping, Work
+from ragstead.ports.ledger import IndexableChunk, IndexTruth, Ledger, Parsed, Sweeping, Work
 from ragstead.ports.loader import Parser
 from ragstead.ports.work_pool import WorkPool
 
@@ -217,11 +217,23 @@ class IngestWorker:
 
     async def _embed(self, works: Sequence[Work]) -> _Embedded:
         chunks = await self._parts.truth.chunks([work.version_key for work in works])
-        keyed = [pair for work in works for pair in chunks[work.version_key]]
-        texts = [text for _, text in keyed]
-        terms = await self._parts.pool.run(lambda: [self._parts.analyser(text) for text in texts])
-        vectors = await self._parts.embedder.embed(texts, "passage")
-        return _Embedded(works, [key for key, _ in keyed], terms, vectors)
+        ordered = [chunk for work in works for chunk in chunks[work.version_key]]
+        terms = await self._parts.pool.run(lambda: self._terms([chunks[work.version_key] for work in works]))
+        vectors = await self._parts.embedder.embed([chunk.text for chunk in ordered], "passage")
+        return _Embedded(works, [chunk.key for chunk in ordered], terms, vectors)
+
+    def _terms(self, versions: Sequence[Sequence[IndexableChunk]]) -> list[list[str]]:
+        """Return what BM25 knows of each chunk: its heading, and its text with that of its neighbours.
+
+        A short chunk names its subject in the sentence before; with its neighbours BM25 still finds it.
+        """
+        out = []
+        for chunks in versions:
+            bodies = [self._parts.analyser(chunk.body) for chunk in chunks]
+            headings = [self._parts.analyser(chunk.heading) for chunk in chunks]
+            for i, heading in enumerate(headings):
+                out.append([*heading, *(term for body in bodies[max(0, i - 1) : i + 2] for term in body)])
+        return out
 
     async def _sweep_some(self) -> bool:
         found = await self._parts.sweeping.dead(1000)

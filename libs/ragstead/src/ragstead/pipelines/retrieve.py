@@ -162,7 +162,7 @@ class RetrievePipeline:
         watch.lap("embed")
         query = _Query(vector, terms, scope)
         candidates, weights = await self._candidates(request, index, query, watch)
-        ranked = fuse(candidates, self._strategy(request), self._plan.fusion)
+        ranked = fuse(candidates, self._strategy(request), self._plan.fusion, attainable=weights.attainable)
         watch.lap("fuse")
         stored = await self._parts.live.fetch(collection.collection_id, ranked.keys.tolist(), request.filter)
         watch.lap("fetch")

@@ -93,6 +93,26 @@ class Parsed:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexableChunk:
+    """A chunk as the indexes need it.
+
+    Attributes:
+        key: Its integer in the indexes.
+        heading: Title and heading path as one line; may be empty.
+        body: Its text.
+    """
+
+    key: int
+    heading: str
+    body: str
+
+    @property
+    def text(self) -> str:
+        """What is embedded."""
+        return f"{self.heading}\n{self.body}" if self.heading else self.body
+
+
+@dataclass(frozen=True, slots=True)
 class Dead:
     """Versions that nobody can find any more and that the indexes may still hold.
 
@@ -171,8 +191,8 @@ class Ledger(Protocol):
 class IndexTruth(Protocol):
     """What the indexes ought to hold, and what they may forget."""
 
-    async def chunks(self, version_keys: Sequence[int]) -> dict[int, Sequence[tuple[int, str]]]:
-        """Return (key, indexed text) of every chunk by version, in order of position."""
+    async def chunks(self, version_keys: Sequence[int]) -> dict[int, Sequence[IndexableChunk]]:
+        """Return every chunk by version, in order of position."""
         ...
 
     async def live_keys(self, index_name: str) -> Mapping[int, int]:

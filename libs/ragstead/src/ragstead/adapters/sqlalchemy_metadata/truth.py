@@ -17,8 +17,8 @@ from ragstead.adapters.sqlalchemy_metadata.schema import (
     files,
     versions,
 )
-from ragstead.model import Chunk, State, indexed_text
-from ragstead.ports.ledger import Dead
+from ragstead.model import Chunk, State, heading_line
+from ragstead.ports.ledger import Dead, IndexableChunk
 
 
 class SqlIndexTruth:
@@ -27,8 +27,8 @@ class SqlIndexTruth:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def chunks(self, version_keys: Sequence[int]) -> dict[int, Sequence[tuple[int, str]]]:
-        """Return (key, indexed text) of every chunk by version."""
+    async def chunks(self, version_keys: Sequence[int]) -> dict[int, Sequence[IndexableChunk]]:
+        """Return every chunk by version."""
         query = (
             select(chunks, versions.c.indexed_title)
             .select_from(chunks.join(versions, versions.c.key == chunks.c.version_key))
@@ -36,10 +36,10 @@ class SqlIndexTruth:
             .order_by(chunks.c.key)
         )
 
-        def work(connection: Connection) -> dict[int, Sequence[tuple[int, str]]]:
-            out: dict[int, list[tuple[int, str]]] = {key: [] for key in version_keys}
+        def work(connection: Connection) -> dict[int, Sequence[IndexableChunk]]:
+            out: dict[int, list[IndexableChunk]] = {key: [] for key in version_keys}
             for row in connection.execute(query):
-                out[row.version_key].append((row.key, _indexed(row)))
+                out[row.version_key].append(_indexable(row))
             return dict(out)
 
         return await self._database.read(work)
@@ -84,8 +84,9 @@ class SqlSweeping:
         return await self._database.run(lambda c: _forget(c, dead))
 
 
-def _indexed(row: Row[Any]) -> str:
-    return indexed_text(row.indexed_title, Chunk(0, row.start, row.end, row.text, tuple(row.heading_path), row.page))
+def _indexable(row: Row[Any]) -> IndexableChunk:
+    chunk = Chunk(0, row.start, row.end, row.text, tuple(row.heading_path), row.page)
+    return IndexableChunk(row.key, heading_line(row.indexed_title, chunk), row.text)
 
 
 def _dead(connection: Connection, limit: int) -> list[Dead]:
