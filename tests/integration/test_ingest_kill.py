@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -55,9 +56,9 @@ def write_documents(folder: Path, n: int, seed: int) -> Path:
     return folder
 
 
-def state_of(data_dir: Path) -> dict[str, Any]:
+def finish_and_look(data_dir: Path, *words: str) -> dict[str, Any]:
     file = data_dir.with_suffix(".json")
-    finish(data_dir, "settle", "snapshot", str(file))
+    finish(data_dir, *words, "settle", "snapshot", str(file))
     state: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return state
 
@@ -103,53 +104,56 @@ def replaced(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def never_killed(tmp_path_factory: pytest.TempPathFactory, documents: Path) -> dict[str, Any]:
+def calm(tmp_path_factory: pytest.TempPathFactory, documents: Path) -> tuple[Path, dict[str, Any]]:
+    """A store that was never killed, closed, and what it holds."""
     data_dir = tmp_path_factory.mktemp("calm") / "store"
-    finish(data_dir, "put", str(documents), "settle")
-    return state_of(data_dir)
+    return data_dir, finish_and_look(data_dir, "put", str(documents))
 
 
 @pytest.fixture(scope="module")
-def calmly_replaced(tmp_path_factory: pytest.TempPathFactory, documents: Path, replaced: Path) -> dict[str, Any]:
+def calmly_replaced(
+    tmp_path_factory: pytest.TempPathFactory, calm: tuple[Path, dict[str, Any]], replaced: Path
+) -> dict[str, Any]:
     data_dir = tmp_path_factory.mktemp("calm") / "store"
-    finish(data_dir, "put", str(documents), "settle", "put", str(replaced), "settle", "delete", "d03.md", "settle")
-    return state_of(data_dir)
+    shutil.copytree(calm[0], data_dir)
+    return finish_and_look(data_dir, "put", str(replaced), "settle", "delete", "d03.md")
 
 
 @pytest.mark.parametrize("state", ["queued", "parsing", "embedding", "indexing", "indexed"])
 def test_killed_in_a_state_of_ingestion_ends_as_never_killed(
-    state: str, tmp_path: Path, documents: Path, never_killed: dict[str, Any]
+    state: str, tmp_path: Path, documents: Path, calm: tuple[Path, dict[str, Any]]
 ) -> None:
     data_dir = tmp_path / "store"
     process = child(data_dir, "put", str(documents), "settle")
     assert kill_when(process, lambda: seen(data_dir, f"SELECT 1 FROM versions WHERE state = '{state}'"))
-    finish(data_dir, "put", str(documents), "settle")
-    assert_same(state_of(data_dir), never_killed)
+    assert_same(finish_and_look(data_dir, "put", str(documents)), calm[1])
 
 
 def test_killed_at_random_moments_of_ingestion_ends_as_never_killed(
-    tmp_path: Path, documents: Path, never_killed: dict[str, Any]
+    tmp_path: Path, documents: Path, calm: tuple[Path, dict[str, Any]]
 ) -> None:
     data_dir, draw = tmp_path / "store", random.Random(7)
     for _ in range(20):
         process = opened(child(data_dir, "put", str(documents), "settle"))
         time.sleep(draw.uniform(0, 0.6))
         kill(process)
-    finish(data_dir, "put", str(documents), "settle")
-    assert_same(state_of(data_dir), never_killed)
+    assert_same(finish_and_look(data_dir, "put", str(documents)), calm[1])
 
 
 @pytest.mark.parametrize(
     "moment", ["dead = 1", "key > 24", *(f"key > 24 AND state = '{s}'" for s in ("parsing", "embedding", "indexing"))]
 )
 def test_killed_in_a_replacement_and_a_delete_ends_as_never_killed(
-    moment: str, tmp_path: Path, documents: Path, replaced: Path, calmly_replaced: dict[str, Any]
+    moment: str,
+    tmp_path: Path,
+    replaced: Path,
+    calm: tuple[Path, dict[str, Any]],
+    calmly_replaced: dict[str, Any],
 ) -> None:
     data_dir = tmp_path / "store"
-    finish(data_dir, "put", str(documents), "settle")
+    shutil.copytree(calm[0], data_dir)
     process = opened(child(data_dir, "put", str(replaced), "settle"))
     assert kill_when(process, lambda: seen(data_dir, f"SELECT 1 FROM versions WHERE {moment}"))
-    finish(data_dir, "put", str(replaced), "settle")
-    process = opened(child(data_dir, "delete", "d03.md", "settle"))
+    process = opened(child(data_dir, "put", str(replaced), "settle", "delete", "d03.md", "settle"))
     assert kill_when(process, lambda: seen(data_dir, "SELECT 1 FROM documents WHERE state = 'deleting'"))
-    assert_same(state_of(data_dir), calmly_replaced)
+    assert_same(finish_and_look(data_dir), calmly_replaced)
