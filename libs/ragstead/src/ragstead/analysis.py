@@ -82,6 +82,12 @@ def analyse(text: str) -> list[str]:
     return stems
 
 
+def stem_word(word: str) -> str:
+    """Return the Snowball English stem of one case-folded word, of which `MAX_TERM_CHARS` characters are read."""
+    stem: str = _stemmers.english.stemWord(word[:MAX_TERM_CHARS])
+    return stem
+
+
 def _normalised(text: str) -> str:
     """Fold compatibility forms and case, by pieces: NFKC takes quadratic time on a run of combining marks."""
     if text.isascii():

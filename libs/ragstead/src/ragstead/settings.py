@@ -63,7 +63,7 @@ class AnswerSettings(_Section):
     generator: Literal["extractive"] = "extractive"
     passages: int = Field(8, ge=1, le=50)
     """Chunks that an answer is made from. Higher: more evidence to pick from, slower."""
-    min_support: float = Field(0.3, ge=0, le=1)
+    min_support: float = Field(0.08, ge=0, le=1)
     """Probability of support below which an answer is refused. Higher: fewer answers, and fewer wrong ones."""
 
 

@@ -1,4 +1,4 @@
-"""What kind of answer a question asks for, and which kinds of answers a sentence holds. Word lists and regexes only.
+"""What kind of answer a question asks for, and how much of it a sentence holds. Word lists and regexes only.
 
 English rules; a question in another language expects ``OTHER``, and the scores then rest on overlap and cosine.
 """
@@ -32,22 +32,30 @@ _HEADS: dict[AnswerType, frozenset[str]] = {
     AnswerType.TIME: frozenset("year years date day month century decade time era period season age".split()),
     AnswerType.PERCENT: frozenset("percentage percent proportion fraction share".split()),
     AnswerType.NUMBER: frozenset(
-        """number amount population size length height width distance depth weight area temperature rate speed score total
+        """number amount population size length height width distance depth weight area temperature rate
+        speed score total
         count quantity range average duration version port""".split()
     ),
     AnswerType.MONEY: frozenset("cost price salary revenue budget fee income value currency profit".split()),
     AnswerType.PLACE: frozenset(
-        """country city state town region place continent river province location county capital nation island area
-        district street village mountain sea ocean lake building territory border suburb university school college museum""".split()
+        """country city state town region place continent river province location county capital nation
+        island area
+        district street village mountain sea ocean lake building territory border suburb university school
+        college museum""".split()
     ),
     AnswerType.PERSON: frozenset(
-        """person president king queen emperor leader author writer scientist actor player man woman people founder
-        general pope bishop artist architect engineer director minister physicist mathematician chemist philosopher
-        singer coach governor mayor quarterback theologian historian explorer ruler duke researcher inventor group""".split()
+        """person president king queen emperor leader author writer scientist actor player man woman people
+        founder
+        general pope bishop artist architect engineer director minister physicist mathematician chemist
+        philosopher
+        singer coach governor mayor quarterback theologian historian explorer ruler duke researcher inventor
+        group""".split()
     ),
     AnswerType.NAME: frozenset(
-        """name title term word nickname company organization organisation book film team party treaty law act language
-        religion league agency program project court show song album paper magazine newspaper award event war battle
+        """name title term word nickname company organization organisation book film team party treaty law
+        act language
+        religion league agency program project court show song album paper magazine newspaper award event
+        war battle
         movement school theory dynasty tribe church institution""".split()
     ),
 }
@@ -76,14 +84,18 @@ _LINKS = frozenset(
 )
 
 _NUMBER_WORDS = frozenset(
-    """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
-    nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion trillion dozen half
+    """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+    seventeen eighteen
+    nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion trillion
+    dozen half
     third quarter first second once twice double triple several""".split()
 )
 _MONTHS = r"january|february|march|april|may|june|july|august|september|october|november|december"
 _TIME = re.compile(
-    rf"\b(?:1[0-9]{{3}}|20[0-9]{{2}})(?:s|\b)|\b(?:{_MONTHS})\b(?:\s+\d|,)|\d\s+(?:{_MONTHS})\b|\bcentur(?:y|ies)\b|\b\d{{1,4}}\s*(?:bc|ad|bce|ce)\b|"
-    r"\b(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)s?\b|\bdecades?\b|\byears?\b|\b\d{1,2}:\d\d\b|\btoday\b|\bdays?\b|\bmonths?\b",
+    rf"\b(?:1[0-9]{{3}}|20[0-9]{{2}})(?:s|\b)|\b(?:{_MONTHS})\b(?:\s+\d|,)|\d\s+(?:{_MONTHS})\b|"
+    r"\bcentur(?:y|ies)\b|\b\d{1,4}\s*(?:bc|ad|bce|ce)\b|"
+    r"\b(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)s?\b|\bdecades?\b|"
+    r"\byears?\b|\b\d{1,2}:\d\d\b|\btoday\b|\bdays?\b|\bmonths?\b",
     re.IGNORECASE,
 )
 _PERCENT = re.compile(
@@ -95,13 +107,18 @@ _MONEY = re.compile(
     re.IGNORECASE,
 )
 _REASON = re.compile(
-    r"\b(?:because|due to|since|as a result|in order to|so that|owing to|caused|to avoid|therefore|reason|thus|prevent|allow)",
+    r"\b(?:because|due to|since|as a result|in order to|so that|owing to|caused|"
+    r"to avoid|therefore|reason|thus|prevent|allow)",
     re.IGNORECASE,
 )
 _MANNER = re.compile(r"\b(?:by|through|using|via|with|used|use)\b", re.IGNORECASE)
 _PLACE_BEFORE = frozenset(
     "in at from near to of across through into throughout outside around within between along".split()
 )
+
+
+_PATTERNS = {AnswerType.TIME: _TIME, AnswerType.PERCENT: _PERCENT, AnswerType.MONEY: _MONEY}
+_CUES = {AnswerType.REASON: _REASON, AnswerType.MANNER: _MANNER}
 
 
 def expected_type(question: str) -> AnswerType:
@@ -132,9 +149,9 @@ def _head_type(lowered: str) -> AnswerType | None:
 
 
 def head_words(lowered: str) -> list[str]:
-    """Return the words after what or which up to the first verb or preposition: "what main river" -> [river, main].
+    """Return the words after what or which up to the first verb or preposition.
 
-    For "what is the name of ..." the words after the verb. Last word first, as the head noun ends the phrase.
+    Last word first: "what main river" gives [river, main]. For "what is the name of ..." the words after the verb.
     """
     found = _WHAT.search(lowered)
     if not found:
@@ -150,25 +167,22 @@ def head_words(lowered: str) -> list[str]:
     return phrase[::-1][:3]
 
 
-def types_in(sentence: str, question_stems: Collection[str]) -> dict[AnswerType, float]:
-    """Score in 0..1 how much of each kind of answer `sentence` holds beyond what the question itself says.
+def amount_held(kind: AnswerType, sentence: str, question_stems: Collection[str]) -> float:
+    """Return in 0..1 how much of that kind of answer `sentence` holds beyond what the question itself says.
 
     Names are capitalised words that are neither in the question nor first in the sentence (a first word counts
-    half); numbers are digits and number words not in the question. ``OTHER`` and ``YES_NO`` are never in it.
+    half); numbers are digits and number words not in the question. ``OTHER`` and ``YES_NO`` are never held.
     """
+    if kind in _PATTERNS:
+        return _novel(_PATTERNS[kind], sentence, question_stems)
+    if kind in _CUES:
+        return float(bool(_CUES[kind].search(sentence)))
     names, places, numbers = _names_and_numbers(sentence, question_stems)
-    found = {
-        AnswerType.PERSON: min(1.0, names / 2),
-        AnswerType.NAME: min(1.0, names / 2),
-        AnswerType.PLACE: min(1.0, places / 2),
-        AnswerType.NUMBER: min(1.0, float(numbers)),
-    }
-    patterns = ((AnswerType.TIME, _TIME), (AnswerType.PERCENT, _PERCENT), (AnswerType.MONEY, _MONEY))
-    for kind, pattern in patterns:
-        found[kind] = _novel(pattern, sentence, question_stems)
-    found[AnswerType.REASON] = float(bool(_REASON.search(sentence)))
-    found[AnswerType.MANNER] = float(bool(_MANNER.search(sentence)))
-    return found
+    if kind in (AnswerType.PERSON, AnswerType.NAME):
+        return min(1.0, names / 2)
+    if kind is AnswerType.PLACE:
+        return min(1.0, places / 2)
+    return min(1.0, float(numbers)) if kind is AnswerType.NUMBER else 0.0
 
 
 def _names_and_numbers(sentence: str, question_stems: Collection[str]) -> tuple[float, float, int]:

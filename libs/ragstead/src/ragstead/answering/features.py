@@ -6,6 +6,7 @@ Time and memory are linear in the text given.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from math import log, log1p
 import numpy as np
 from numpy.typing import NDArray
 
-from ragstead.answering.answer_types import AnswerType, expected_type, head_words, types_in
+from ragstead.answering.answer_types import AnswerType, amount_held, expected_type, head_words
 from ragstead.answering.terms import content_terms, stem
 from ragstead.errors import ConfigurationError
 from ragstead.sentences import UnitKind, segment
@@ -30,7 +31,8 @@ _TYPED = [kind for kind in AnswerType if kind not in (AnswerType.OTHER, AnswerTy
 class TermCounts:
     """How many of a collection's chunks hold a term; terms it does not name are in none of them.
 
-    ``document_frequency`` needs to name the question's terms only. An empty one with ``documents`` 0 means unknown: every term then weighs alike.
+    ``document_frequency`` needs to name the question's terms only. An empty one with ``documents`` 0 means
+    unknown: every term then weighs alike.
     """
 
     document_frequency: Mapping[str, int]
@@ -91,7 +93,7 @@ def read_question(text: str, statistics: TermCounts) -> Question:
     text = text[:MAX_QUESTION_CHARS]
     terms = tuple(content_terms(text))
     heads = frozenset(stem(word) for word in head_words(text.lower()))
-    bigrams = frozenset(zip(terms, terms[1:], strict=False))
+    bigrams = frozenset(itertools.pairwise(terms))
     weights = {term: statistics.weight(term) for term in terms}
     asks_name = bool(_ASKS_NAME.search(text.lower()))
     mass = sum(weights.values()) or 1e-9
@@ -259,7 +261,7 @@ def _names_it(question: Question, candidate: Candidate) -> float:
 def _nearness(question: Question, part: _Parsed) -> float:
     """Share of neighbouring held terms that stand within three content words of each other."""
     places = [i for i, term in enumerate(part.stems) if term in part.held]
-    near = sum(b - a <= 3 for a, b in zip(places, places[1:], strict=False))
+    near = sum(b - a <= 3 for a, b in itertools.pairwise(places))
     return near / max(1, len(part.stems), len(question.terms) - 1)
 
 
@@ -269,7 +271,7 @@ def _type_columns(seen: _Seen) -> Floats:
     if expected in _TYPED:
         column = _TYPED.index(expected)
         for i, candidate in enumerate(seen.found):
-            score = types_in(candidate.text, seen.question.weights.keys())[expected]
+            score = amount_held(expected, candidate.text, seen.question.weights.keys())
             rows[i, column], rows[i, len(_TYPED) + column] = score, float(score == 0)
     return rows
 
@@ -284,7 +286,7 @@ _LEXICAL_PARTS = (_passage_columns, _overlap_columns, _shape_columns, _type_colu
 
 
 def cosine_features(found: Sequence[Candidate], cosines: Floats) -> Floats:
-    """Return what the cosines of the question with `found` say of each, float64 [len(found), len(COSINE_FEATURES)].
+    """Return what the question's cosines with `found` say of each, float64 [len(found), len(COSINE_FEATURES)].
 
     Raises:
         ConfigurationError: If there are not as many cosines as candidates.

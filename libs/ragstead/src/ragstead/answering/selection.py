@@ -6,7 +6,8 @@ Three steps, so that the caller owns the embedding in between and this module do
 2. the caller embeds their texts and takes the cosine of each with the question;
 3. `SentenceSelector.rank`, then `choose`.
 
-The probability of a sentence is conditional: that it holds the answer, given that one of those ranked does. Whether
+The probability of a sentence is conditional: that it holds the answer, given that one of those ranked does.
+Whether
 any does is `support.Support`'s to say. Fitted on English; other languages rest on overlap and cosine alone.
 """
 
@@ -42,17 +43,18 @@ class SelectionSettings:
     """How much to quote.
 
     Attributes:
-        shortlist: Sentences embedded per question; more cost about 1.5 ms each on one core and find little more.
+        shortlist: Sentences embedded per question; more cost about 1.5 ms each on one core and find little
+        more.
         max_sentences: 1 or 2.
         max_words: Two quotes that read as more than two sentences must keep within these words together.
         min_gain: A second sentence is added where its probability is at least this.
         max_unit_words: Longer units (code blocks, rows) are not quoted unless nothing else is there.
     """
 
-    shortlist: int = 16
+    shortlist: int = 12
     max_sentences: int = 2
     max_words: int = 45
-    min_gain: float = 0.03
+    min_gain: float = 0.01
     max_unit_words: int = 80
 
 
@@ -125,7 +127,8 @@ def sentence_selector(raw: Mapping[str, object]) -> SentenceSelector:
 def choose(ranked: Ranked, settings: SelectionSettings) -> list[Candidate]:
     """Pick the best sentence, and a second where it adds enough and the two stay brief.
 
-    A second sentence of the same passage is put in the document's order, one of another passage last. Ties go to
+    A second sentence of the same passage is put in the document's order, one of another passage last. Ties
+    go to
     the earlier candidate. Headings and overlong units are only quoted where there is nothing else.
 
     Returns:

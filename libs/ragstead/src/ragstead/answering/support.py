@@ -1,7 +1,8 @@
 """Says how probable it is that the collection answers a question, from the evidence that was found.
 
 ``p_supported = p_on_topic * p_fine``: two logistic models. The first tells a question that these documents are about
-from one they are not; the second tells, among questions on their topic, one that the best sentence answers from one
+from one they are not; the second tells, among questions on their topic, one that the best sentence answers
+from one
 that only shares its words (a swapped name, a missing condition, a negation).
 
 What it does not know: it reads words, not meaning. A question whose arguments are exchanged ("what is France a
@@ -69,7 +70,8 @@ class SupportModel:
     def judge(self, question: Question, counts: TermCounts, passages: Sequence[Passage], ranked: Ranked) -> Support:
         """Judge the sentences ranked for `question`; nothing ranked is `UNSUPPORTED`.
 
-        A question without a content word, in any language, has nothing to be on the topic of: only cosines speak.
+        A question without a content word, in any language, has nothing to be on the topic of: only cosines
+        speak.
         """
         if not ranked.found:
             return UNSUPPORTED

@@ -1,6 +1,7 @@
 """Turns a question, its passages and its ranked sentences into the numbers that support is judged by.
 
-Only absolute quantities: cosines, shares of the question's words, gaps between raw scores. Nothing is scaled by the
+Only absolute quantities: cosines, shares of the question's words, gaps between raw scores. Nothing is
+scaled by the
 best hit of the same query, which would look the same for good and for hopeless evidence.
 """
 
@@ -12,7 +13,6 @@ from math import log, log1p
 
 import numpy as np
 
-from ragstead.answering.answer_types import AnswerType
 from ragstead.answering.contrasts import OPPOSITES, denies, modifiers, negated, opposed, stems_of
 from ragstead.answering.features import FEATURES, Passage, Question, TermCounts
 from ragstead.answering.selection import Ranked
@@ -25,7 +25,6 @@ _TAKEN = (
     *("overlap", "overlap_title", "overlap_previous", "overlap_next", "bigrams", "nearness", "head_noun", "precision"),
     *("p_overlap", "best_term", "novel", "length", "p_cosine", "cosine"),
 )
-_KINDS = tuple(kind for kind in AnswerType if kind not in (AnswerType.MONEY, AnswerType.PERCENT))
 
 TOPIC_FEATURES = (
     *(
@@ -60,7 +59,6 @@ FINE_FEATURES = (
     ),
     *("missing_max", "missing_max_context", "unknown", "unknown_terms", "log_terms", "mass", "mean_weight", "words"),
     *("has_type", "lacks_type"),
-    *(f"asks_{kind.value}" for kind in _KINDS),
     *("opposed_sentence", "opposed_context", "opposed_passage", "modifiers", "modifiers_not_in_context"),
     *("modifiers_not_in_passage", "negated", "negated_alone", "negated_evidence", "denies", "denies_alone"),
     *(
@@ -196,8 +194,7 @@ def _lost(asked: Sequence[str], held: frozenset[str], weights: Mapping[str, floa
 def _question(evidence: Evidence) -> dict[str, float]:
     question, counts = evidence.question, evidence.counts
     unknown = [t for t in question.weights if counts.documents and not counts.document_frequency.get(t)]
-    found = {f"asks_{kind.value}": float(question.expected is kind) for kind in _KINDS}
-    return found | {
+    return {
         "unknown": question.share(unknown),
         "unknown_terms": float(min(5, len(unknown))),
         "log_terms": log1p(len(question.weights)),

@@ -76,7 +76,7 @@ def fitted_weights() -> dict[str, Any]:
     return weights
 
 
-def assessor_of(settings: Settings, embedder: Embedder, pool: WorkPool) -> EvidenceAssessor:
+def open_assessor(embedder: Embedder, pool: WorkPool) -> EvidenceAssessor:
     """Return what weighs the evidence."""
     weights = fitted_weights()
     return EvidenceAssessor(

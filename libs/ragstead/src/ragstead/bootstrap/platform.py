@@ -32,7 +32,7 @@ from ragstead.adapters.thread_pool import ThreadWorkPool
 from ragstead.analysis import ANALYSIS_IDENTITY, analyse
 from ragstead.bootstrap.indexes import LocalIndexes
 from ragstead.bootstrap.models import open_embedder, open_word_pieces
-from ragstead.bootstrap.plans import answer_plan, assessor_of, chunker_of, recipe_of, retrieval_plan
+from ragstead.bootstrap.plans import answer_plan, chunker_of, open_assessor, recipe_of, retrieval_plan
 from ragstead.errors import RagsteadError
 from ragstead.model import Collection, StoredFile
 from ragstead.pipelines.answer import AnswerPipeline
@@ -313,7 +313,7 @@ def _compose(
     retriever = RetrievePipeline(parts, retrieval_plan(settings))
     answerer = AnswerPipeline(
         retriever,
-        assessor_of(settings, models.embedder, models.pool),
+        open_assessor(models.embedder, models.pool),
         ExtractiveGenerator(models.pieces),
         Verifier(spans, analyse),
         answer_plan(settings, models.index_identity),

@@ -1,5 +1,7 @@
 """Cuts a sentence that is too long to quote at its clause boundaries. Linear; used by `sentences.segment`."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator
 

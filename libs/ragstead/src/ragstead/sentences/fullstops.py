@@ -1,14 +1,18 @@
 """Says where sentences end inside one block of prose: the full-stop rules behind `sentences.segment`.
 
-A full stop ends a sentence unless the rules below say otherwise: abbreviations, initials, dotted acronyms, list
+A full stop ends a sentence unless the rules below say otherwise: abbreviations, initials, dotted acronyms,
+list
 numbers, a lower-case continuation, and brackets that are still open. Linear in the length of the block.
 """
+
+from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
+# Always matches once it has begun, so that a run of stops is read once; what follows is looked at in `_ends_here`.
 _STOPS = re.compile(
-    r"[.!?\u2026]+[\"')\]}\u201d\u2019\u00bb*_`]*(?:\[[^\[\]\n]{1,40}\]){0,8}(?=\s)|[\u3002\uff01\uff1f\uff61]+[\"')\]\u201d\u2019\u300d\u300f\uff09\u300b]*"
+    r"[.!?\u2026]+[\"')\]}\u201d\u2019\u00bb*_`]*(?:\[[^\[\]\n]{1,40}\]){0,8}|[\u3002\uff01\uff1f\uff61]+[\"')\]\u201d\u2019\u300d\u300f\uff09\u300b]*"
 )
 _BRACKETS = {"(": ")", "[": "]", "{": "}", "\uff08": "\uff09", "\u300c": "\u300d", "\u300e": "\u300f"}
 _SUBSTANCE = re.compile(r"\w")
@@ -17,9 +21,10 @@ _MAX_BRACKET = 300
 _TAIL = 24
 
 _NEVER_END = frozenset(
-    """mr mrs ms messrs c p mme mlle dr prof rev fr hon st ste mt gen col lt sgt capt cmdr adm maj cpl gov sen rep
-    pres supt
-    e.g i.e eg ie cf viz vs v ca approx resp al fig figs eq eqs sec ch vol vols no nos nr pp ed eds trans op cit ibid
+    """mr mrs ms messrs c p mme mlle dr prof rev fr hon st ste mt gen col lt sgt capt cmdr adm maj cpl gov
+    sen rep pres supt
+    e.g i.e eg ie cf viz vs v ca approx resp al fig figs eq eqs sec ch vol vols no nos nr pp ed eds trans op
+    cit ibid
     jan feb mar apr jun jul aug sep sept oct nov dec dept univ assn bros tel ext incl excl est min max avg
     bzw usw z.b d.h u.a vgl sog ggf bspw abs art hr sr sra dra ud""".split()
 )
@@ -27,8 +32,10 @@ _MAY_END = frozenset(
     "etc inc ltd co corp jr sr esq bc ad ph.d m.d b.a m.a a.m p.m am pm u.s u.k u.n u.s.a d.c e.u".split()
 )
 _STARTERS = frozenset(
-    """the a an in on at it its he she they we this that these those there his her their our my i you but and or
-    however when while after before as by for from if since although though because during under with within to of one some many most
+    """the a an in on at it its he she they we this that these those there his her their our my i you but
+    and or however when while
+    after before as by for from if since although though because during under with within to of one some
+    many most
     all both each several other another such no not what who where why how which""".split()
 )
 
@@ -85,7 +92,10 @@ def _ends_here(block: str, low: int, match: re.Match[str]) -> bool:
     stop = match.group()
     if stop[0] in "\u3002\uff01\uff1f\uff61":
         return True
-    following = block[match.end() : match.end() + 80].lstrip()
+    following = block[match.end() : match.end() + 80]
+    if following[:1] and not following[0].isspace():
+        return False
+    following = following.lstrip()
     if not following:
         return True
     first = following.lstrip("\"'([{\u201c\u2018\u00ab*_`")[:1]

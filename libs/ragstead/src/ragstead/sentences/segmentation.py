@@ -22,7 +22,6 @@ _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
 _LIST_ITEM = re.compile(r"[ \t]*(?:[-*+\u2022\u25e6\u2023\u2043]|\(?\d{1,3}[.)]|\(?[a-zA-Z][)])[ \t]+")
 _TABLE_ROW = re.compile(r"[ \t]*\|.*\|[ \t]*$")
-_RULE = re.compile(r"[ \t]*(?:[-*_=+|:~][ \t]*){3,}$")
 _DIRECTIVE = re.compile(r"[ \t]*(?:/{3,}|:{3,}|\{[*%#]|<!--|</?[a-zA-Z][^<>]*>[ \t]*$)")
 _SHORT_LINE = 50
 _CLOSERS = "\"')]}\u201d\u2019\u00bb*_`"
