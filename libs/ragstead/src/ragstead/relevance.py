@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 BM25_K1 = 1.2
+MAX_TERMS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,13 @@ class TermWeights:
         known = ((term, count) for term, count in self.counts.items() if self.frequencies[term])
         return sum(self.idf[term] * count for term, count in known) * (BM25_K1 + 1)
 
+    @property
+    def unknown(self) -> float:
+        """Share in [0, 1] of the query's idf that lies in terms no text holds; 0 for a query without terms."""
+        whole = sum(self.idf[term] * count for term, count in self.counts.items())
+        lost = sum(self.idf[t] * count for t, count in self.counts.items() if not self.frequencies[t])
+        return lost / whole if whole else 0.0
+
 
 def term_weights(terms: Sequence[str], n_texts: int, frequencies: Mapping[str, int]) -> TermWeights:
     """Return the weights of a query's terms from how many of `n_texts` hold each."""
@@ -50,25 +58,33 @@ def term_weights(terms: Sequence[str], n_texts: int, frequencies: Mapping[str, i
 
 @dataclass(frozen=True, slots=True)
 class Relevance:
-    """A logistic model of relevance over raw scores.
+    """A logistic model of relevance over bounded scores; rises with the fused score of its list.
 
     Attributes:
         intercept: Log-odds where all else is 0.
-        cosine: Weight of the cosine.
-        coverage: Weight of BM25 over the attainable BM25, in [0, 1].
-        product: Weight of the two multiplied.
+        fused: Weight of a candidate's `alpha * cosine + (1 - alpha) * bm25 / attainable`.
+        best: Weight of the highest of them for the query.
+        unknown: Weight of the share of the query's idf that lies in terms no text holds, in [0, 1].
+        length: Weight of `ln(1 + terms)`, of which 20 are counted.
+        alpha: Weight of the cosine in the fused score that the model was fitted with.
     """
 
     intercept: float
-    cosine: float
-    coverage: float
-    product: float
+    fused: float
+    best: float
+    unknown: float
+    length: float
+    alpha: float = 0.5
 
     def probabilities(self, cosine: FloatArray, bm25: FloatArray, weights: TermWeights) -> FloatArray:
         """Return the probability in [0, 1] that each candidate is relevant; shapes `[n]`, as the inputs."""
-        coverage = bm25 / weights.attainable if weights.attainable else np.zeros_like(bm25)
-        log_odds = self.intercept + self.cosine * cosine + self.coverage * coverage + self.product * cosine * coverage
-        return np.asarray(1.0 / (1.0 + np.exp(-log_odds)), dtype=np.float64)
+        if not len(cosine):
+            return np.zeros(0)
+        lexical = bm25 / weights.attainable if weights.attainable else np.zeros_like(bm25)
+        fused = self.alpha * cosine + (1.0 - self.alpha) * lexical
+        terms = min(sum(weights.counts.values()), MAX_TERMS)
+        of_query = self.best * fused.max() + self.unknown * weights.unknown + self.length * math.log1p(terms)
+        return np.asarray(1.0 / (1.0 + np.exp(-(self.intercept + self.fused * fused + of_query))), dtype=np.float64)
 
 
 def falling(values: FloatArray) -> FloatArray:
@@ -84,6 +100,3 @@ def falling(values: FloatArray) -> FloatArray:
             mean, size = (mean * size + other * count) / (size + count), size + count
         pools.append((mean, size))
     return np.array([mean for mean, size in pools for _ in range(size)], dtype=np.float64)
-
-
-DEFAULT_RELEVANCE = Relevance(-6.0, 8.0, 4.0, 0.0)

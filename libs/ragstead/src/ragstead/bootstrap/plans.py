@@ -19,6 +19,7 @@ from ragstead.pipelines.retrieve import RetrievalPlan
 from ragstead.ports.embedder import Embedder
 from ragstead.ports.work_pool import WorkPool
 from ragstead.releases import content_hash, release_id
+from ragstead.relevance import Relevance
 from ragstead.sentences import spans
 from ragstead.settings import Settings
 
@@ -74,6 +75,11 @@ def fitted_weights() -> dict[str, Any]:
     text = resources.files("ragstead.answering").joinpath("weights.json").read_text("utf-8")
     weights: dict[str, Any] = json.loads(text)
     return weights
+
+
+def relevance_model() -> Relevance:
+    """Return what turns raw scores into probabilities."""
+    return Relevance(**fitted_weights()["relevance"])
 
 
 def open_assessor(embedder: Embedder, pool: WorkPool) -> EvidenceAssessor:

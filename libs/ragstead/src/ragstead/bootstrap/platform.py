@@ -32,7 +32,7 @@ from ragstead.adapters.thread_pool import ThreadWorkPool
 from ragstead.analysis import ANALYSIS_IDENTITY, analyse
 from ragstead.bootstrap.indexes import LocalIndexes
 from ragstead.bootstrap.models import open_embedder, open_word_pieces
-from ragstead.bootstrap.plans import answer_plan, chunker_of, open_assessor, recipe_of, retrieval_plan
+from ragstead.bootstrap.plans import answer_plan, chunker_of, open_assessor, recipe_of, relevance_model, retrieval_plan
 from ragstead.errors import RagsteadError
 from ragstead.model import Collection, StoredFile
 from ragstead.pipelines.answer import AnswerPipeline
@@ -48,7 +48,6 @@ from ragstead.ports.indexes import Indexes
 from ragstead.ports.live_chunks import LiveChunks
 from ragstead.ports.reranker import Reranker
 from ragstead.ports.work_pool import WorkPool
-from ragstead.relevance import DEFAULT_RELEVANCE
 from ragstead.sentences import spans
 from ragstead.settings import Settings
 
@@ -306,7 +305,7 @@ def _compose(
         indexes=stores.indexes,
         embedder=models.embedder,
         analyser=analyse,
-        relevance=DEFAULT_RELEVANCE,
+        relevance=relevance_model(),
         index_identity=models.index_identity,
         reranker=models.reranker,
     )
