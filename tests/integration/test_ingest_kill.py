@@ -68,10 +68,9 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
         assert found[part] == expected[part], part
     for query, hits in expected["hits"].items():
         ours = dict(map(tuple, found["hits"][query]))
-        # int8 activations are quantised over the batch a text stands in: vectors of a resumed batch differ by ~0.001
-        assert len(ours.keys() & {chunk_id for chunk_id, _ in hits}) >= len(hits) - 1
+        assert ours.keys() == {chunk_id for chunk_id, _ in hits}
         for chunk_id, cosine in hits:
-            assert ours.get(chunk_id, cosine) == pytest.approx(cosine, abs=0.02)
+            assert ours[chunk_id] == pytest.approx(cosine, abs=1e-5)
 
 
 def seen(data_dir: Path, query: str) -> bool:

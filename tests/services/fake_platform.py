@@ -11,6 +11,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from ragstead.errors import Conflict, NotFound
 from ragstead.filters import matches
 from ragstead.model import (
@@ -231,7 +233,9 @@ class FakeRetriever:
                                      document.filename, document.title, chunk)  # fmt: skip
                 hits.append(Hit(stored, share, share, 1.0, share))
         hits.sort(key=lambda hit: -hit.score)
-        return SearchResult(tuple(hits[: request.k]), {"embed": 0.5}, collection, TermWeights())
+        return SearchResult(
+            tuple(hits[: request.k]), {"embed": 0.5}, collection, TermWeights(), np.zeros(1, np.float32)
+        )
 
 
 class FakeAnswerer:

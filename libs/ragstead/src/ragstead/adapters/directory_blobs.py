@@ -10,9 +10,11 @@ from pathlib import Path
 from ragstead.errors import NotFound, Unavailable
 from ragstead.ports.work_pool import WorkPool
 
+_ASIDE = ".unfinished-"
+
 
 class DirectoryBlobs:
-    """Is the `BlobStore` port: a file a blob, fanned out over 256 folders, written aside and renamed into place.
+    """Is the `BlobStore` port for one owner: a file a blob in 256 folders, written aside and put in place.
 
     Args:
         directory: Where the blobs lie; made where it is not there.
@@ -23,6 +25,8 @@ class DirectoryBlobs:
         self._directory = directory
         self._pool = pool
         directory.mkdir(parents=True, exist_ok=True)
+        for unfinished in directory.glob(f"??/{_ASIDE}*"):  # a killed process was writing them
+            unfinished.unlink()
 
     async def put(self, data: bytes) -> str:
         """Store the bytes durably and return their sha256."""
@@ -34,6 +38,10 @@ class DirectoryBlobs:
         if not path.is_file():
             raise NotFound("blob", sha256)
         return path
+
+    async def stored(self) -> set[str]:
+        """Return the sha256 of every blob."""
+        return await self._pool.run(lambda: {path.name for path in self._directory.glob("??/*")})
 
     async def delete(self, sha256: str) -> None:
         """Remove the blob."""
@@ -58,7 +66,7 @@ class DirectoryBlobs:
 
 
 def _write_aside(path: Path, data: bytes) -> None:
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".")
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=_ASIDE)
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(data)

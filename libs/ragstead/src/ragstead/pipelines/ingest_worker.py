@@ -133,11 +133,14 @@ class IngestWorker:
         return parsed or embedded or swept
 
     async def reconcile(self) -> int:
-        """Make both indexes hold what the metadata database says, after a process was killed.
+        """Make the stores hold what the metadata database says, after a process was killed.
 
-        Chunks of versions that are not live are removed, and versions of which an index lacks chunks are sent back
-        to be embedded again. Returns the number of versions that were wrong.
+        Chunks of versions that are not live are removed, versions of which an index lacks chunks are sent back to
+        be embedded again, and blobs that nothing names are deleted. Returns the number of versions that were wrong.
         """
+        async with self._blob_guard:
+            for sha256 in await self._parts.blobs.stored() - await self._parts.sweeping.needed_blobs():
+                await self._parts.blobs.delete(sha256)
         wrong = 0
         for name in await self._parts.truth.index_names():
             index = await self._parts.indexes.open(name)

@@ -25,6 +25,10 @@ class BlobStore(Protocol):
         """
         ...
 
+    async def stored(self) -> set[str]:
+        """Return the sha256 of every blob."""
+        ...
+
     async def delete(self, sha256: str) -> None:
         """Remove the blob; one that is not there is passed over."""
         ...

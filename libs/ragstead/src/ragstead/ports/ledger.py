@@ -215,6 +215,10 @@ class Sweeping(Protocol):
         """Return versions that are dead, at most `limit`, and indexes that are, with no versions named."""
         ...
 
+    async def needed_blobs(self) -> set[str]:
+        """Return the blobs that a version or an upload names."""
+        ...
+
     async def forget(self, dead: Dead) -> list[str]:
         """Remove the rows of what both indexes have forgotten; return the blobs that nothing needs any more."""
         ...

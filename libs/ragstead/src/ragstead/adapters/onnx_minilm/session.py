@@ -22,7 +22,7 @@ Precision = Literal["fp32", "int8"]
 
 DIM = 384
 PASS_TOKENS = 1_024
-"""Padded tokens of one forward pass: more falls out of the cores' cache, less wastes calls."""
+"""Tokens that are embedded as one piece of work: more keeps a lone query waiting, less wastes turns."""
 
 _SLICE_TEXTS = 64
 _LOAD_ERRORS = (Fail, InvalidGraph, InvalidProtobuf, NoSuchFile, OSError)
@@ -31,8 +31,7 @@ _LOAD_ERRORS = (Fail, InvalidGraph, InvalidProtobuf, NoSuchFile, OSError)
 class OnnxMiniLm:
     """Embeds texts with all-MiniLM-L6-v2; an `Embedder`, and by `pieces` a `TokenCounter`.
 
-    The int8 graph quantises activations at run time, so a text's vector depends a little (cosine above 0.99)
-    on the batch it stands in. Roles are alike: the model knows no prefixes.
+    The same text gives the same vector, whatever stands beside it. Roles are alike: the model knows no prefixes.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class OnnxMiniLm:
     async def embed(self, texts: Sequence[str], role: Role) -> Floats:  # noqa: ARG002
         """Return unit vectors of shape `[len(texts), 384]`; word pieces beyond 256 of a text are left out.
 
-        Each forward pass (some 20 ms on two cores) is a piece of work of its own, so that a lone query passes
+        Each slice (some 90 ms on two cores) is a piece of work of its own, so that a lone query passes
         between those of a bulk job.
         """
         rows: list[list[int]] = []
@@ -98,25 +97,27 @@ class Graph:
             raise Unavailable("embedding", f"can't load the model {path}: {error}; export it again") from error
 
     def vectors(self, rows: Sequence[Sequence[int]]) -> Floats:
-        """Run one pass over rows of token ids, padded to the longest: float32 [n, 384], unit length.
+        """Run the graph over rows of token ids, one at a time: float32 [n, 384], unit length.
+
+        The int8 graph scales activations over all that it is given at once, so in company a text's vector would
+        depend on the company (by a cosine of 0.005). Alone it is always the same, and batches were not faster.
 
         Raises:
             Unavailable: If there is no memory for it.
         """
-        shape = (len(rows), max(map(len, rows)))
-        ids, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-        for i, row in enumerate(rows):
-            ids[i, : len(row)] = row
-            mask[i, : len(row)] = 1
+        return np.concatenate([self._vector(row) for row in rows])
+
+    def _vector(self, row: Sequence[int]) -> Floats:
+        ids = np.array([row], dtype=np.int64)
         try:
-            (found,) = self._session.run(["embedding"], {"input_ids": ids, "attention_mask": mask})
+            (found,) = self._session.run(["embedding"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})
         except Fail as error:
-            raise Unavailable("embedding", f"the model failed on a batch of shape {shape}: {error}") from error
+            raise Unavailable("embedding", f"the model failed on {len(row)} tokens: {error}") from error
         return np.asarray(found, dtype=np.float32)
 
 
 def passes(lengths: Sequence[int], pass_tokens: int) -> Iterator[list[int]]:
-    """Cut indices, longest text first, into passes of at most `pass_tokens` padded tokens, one text at least.
+    """Cut indices, longest text first, into passes of at most `pass_tokens` tokens, padding counted, one text at least.
 
     Longest first, so that the first pass claims the memory that all others reuse.
     """

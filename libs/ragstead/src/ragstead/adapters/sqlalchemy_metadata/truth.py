@@ -79,6 +79,11 @@ class SqlSweeping:
         """Return versions that are dead by index, and whole indexes that are, with no versions named."""
         return await self._database.read(lambda c: _dead(c, limit))
 
+    async def needed_blobs(self) -> set[str]:
+        """Return the blobs that a version or an upload names."""
+        query = union(select(versions.c.sha256), select(files.c.sha256))
+        return await self._database.read(lambda c: set(c.execute(query).scalars()))
+
     async def forget(self, dead: Dead) -> list[str]:
         """Remove the rows; return the blobs that nothing needs any more."""
         return await self._database.run(lambda c: _forget(c, dead))
