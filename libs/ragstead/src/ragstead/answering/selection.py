@@ -54,7 +54,7 @@ class SelectionSettings:
     shortlist: int = 12
     max_sentences: int = 2
     max_words: int = 45
-    min_gain: float = 0.01
+    min_gain: float = 0.015
     max_unit_words: int = 80
 
 
