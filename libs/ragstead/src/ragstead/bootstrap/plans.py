@@ -71,7 +71,7 @@ def chunker_of(settings: Settings, pieces: WordPieces) -> Chunker:
 
 
 def fitted_weights() -> dict[str, Any]:
-    """Return the numbers that `evals/fit_answering.py` fitted: of sentence selection, support and relevance."""
+    """Return the numbers that `evals/fitting/answering.py` fitted: of sentence selection, support and relevance."""
     text = resources.files("ragstead.answering").joinpath("weights.json").read_text("utf-8")
     weights: dict[str, Any] = json.loads(text)
     return weights
