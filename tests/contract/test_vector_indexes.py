@@ -166,3 +166,20 @@ def test_milvus_lite_agrees_with_the_fake(
             assert all(abs(found[key] - scores[key]) < 1e-5 for key in keys)
 
     asyncio.run(check())
+
+
+def test_index_whose_making_was_cut_short_is_completed_when_it_is_opened(tmp_path: Path) -> None:
+    async def check() -> None:
+        lite = MilvusLiteProcess(tmp_path / "vectors.db")
+        server = await MilvusServer.connect(lite.uri, InlinePool())
+        await server.index("cut", 4)
+        await server.run("cut", lambda client: client.release_collection("cut"))
+        await server.run("cut", lambda client: client.drop_index("cut", "vector"))
+        index = await server.index("cut", 4)
+        vector = np.array([1, 0, 0, 0], dtype=np.float32)
+        await index.add([1 << 20], vector[None])
+        assert await index.search(vector, 1, EVERYTHING) == {1 << 20: pytest.approx(1.0)}
+        await server.close()
+        lite.close()
+
+    asyncio.run(check())

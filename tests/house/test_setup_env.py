@@ -129,7 +129,13 @@ TARGET = textwrap.dedent(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_every_child_even_one_that_ignores_it_and_exits_130(number: signal.Signals) -> None:
     environ = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
-    with subprocess.Popen([sys.executable, "-c", TARGET], env=environ, stdout=subprocess.PIPE, text=True) as script:
+    with subprocess.Popen(
+        [sys.executable, "-c", TARGET],
+        env=environ,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509  (nohup ignores one of them)
+    ) as script:
         assert script.stdout
         group = 0
         while True:

@@ -116,6 +116,9 @@ class MilvusServer:
         """Return the width of the index as it is."""
         if not client.has_collection(name, timeout=self.timeout_s):
             self._create(client, name, dim)
+        elif not client.list_indexes(name, field_name="vector", timeout=self.timeout_s):
+            # a process was killed between the two steps of making it
+            client.create_index(name, self._index_params(client), timeout=self.timeout_s)
         client.load_collection(name, timeout=max(self.timeout_s, _LOAD_TIMEOUT_S))
         fields = client.describe_collection(name, timeout=self.timeout_s)["fields"]
         return int(next(field["params"]["dim"] for field in fields if field["name"] == "vector"))
@@ -127,11 +130,18 @@ class MilvusServer:
         schema.add_field("key", DataType.INT64, is_primary=True)
         schema.add_field("version", DataType.INT64)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dim)
-        indexes = client.prepare_index_params()
-        indexes.add_index("vector", index_type="FLAT" if self._exact else "AUTOINDEX", metric_type="COSINE")
         client.create_collection(
-            name, schema=schema, index_params=indexes, consistency_level=_STRONG, timeout=self.timeout_s
+            name,
+            schema=schema,
+            index_params=self._index_params(client),
+            consistency_level=_STRONG,
+            timeout=self.timeout_s,
         )
+
+    def _index_params(self, client: _Client) -> Any:
+        parameters = client.prepare_index_params()
+        parameters.add_index("vector", index_type="FLAT" if self._exact else "AUTOINDEX", metric_type="COSINE")
+        return parameters
 
 
 class MilvusVectors:
