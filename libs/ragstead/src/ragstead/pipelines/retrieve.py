@@ -21,6 +21,9 @@ from ragstead.ports.reranker import Reranker
 from ragstead.ports.vector_index import Scores
 from ragstead.relevance import Relevance, TermWeights, falling, term_weights
 
+_SPARE = 8
+"""Keys looked up beside those wanted, as some may not be live any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
@@ -158,19 +161,33 @@ class RetrievePipeline:
         index = await self._parts.indexes.open(collection.index_name)
         watch.lap("scope")
         terms = self._parts.analyser(request.query)
-        vector = (await self._parts.embedder.embed([request.query], "query"))[0]
+        vectors, frequencies = await asyncio.gather(
+            self._parts.embedder.embed([request.query], "query"), index.terms.document_frequencies(set(terms))
+        )
         watch.lap("embed")
-        query = _Query(vector, terms, scope)
-        candidates, weights = await self._candidates(request, index, query, watch)
+        weights = term_weights(terms, *frequencies)
+        query = _Query(vectors[0], terms, scope)
+        candidates = await self._candidates(request, index, query, watch)
         ranked = fuse(candidates, self._strategy(request), self._plan.fusion, attainable=weights.attainable)
         watch.lap("fuse")
-        stored = await self._parts.live.fetch(collection.collection_id, ranked.keys.tolist(), request.filter)
+        stored = await self._fetch(collection.collection_id, ranked.keys.tolist(), request)
         watch.lap("fetch")
         hits = self._hits(ranked, stored, weights)
         if self._parts.reranker is not None:
             hits = await self._rerank(self._parts.reranker, request.query, hits)
             watch.lap("rerank")
-        return SearchResult(tuple(hits[: request.k]), watch.timings_ms, collection, weights, vector)
+        return SearchResult(tuple(hits[: request.k]), watch.timings_ms, collection, weights, vectors[0])
+
+    async def _fetch(self, collection_id: str, keys: list[int], request: SearchRequest) -> dict[int, StoredChunk]:
+        """Return the best keys that are live, as many as are wanted; the others are not looked up."""
+        wanted = max(request.k, self._plan.rerank if self._parts.reranker is not None else 0)
+        stored: dict[int, StoredChunk] = {}
+        start = 0
+        while start < len(keys) and len(stored) < wanted:
+            some = keys[start : start + wanted + _SPARE]
+            stored |= await self._parts.live.fetch(collection_id, some, request.filter)
+            start += len(some)
+        return stored
 
     def _check(self, collection: Collection) -> None:
         if collection.index_identity != self._parts.index_identity:
@@ -182,19 +199,16 @@ class RetrievePipeline:
     def _strategy(self, request: SearchRequest) -> Strategy:
         return request.strategy or self._plan.strategy
 
-    async def _candidates(
-        self, request: SearchRequest, index: Index, query: _Query, watch: Stopwatch
-    ) -> tuple[Candidates, TermWeights]:
-        """Return the candidates of the strategy with both scores each, and the weights of the query's terms."""
+    async def _candidates(self, request: SearchRequest, index: Index, query: _Query, watch: Stopwatch) -> Candidates:
+        """Return the candidates of the strategy with both scores each."""
         dense, bm25 = await self._proposed(request, index, query)
         watch.lap("search")
-        frequencies, cosines, others = await asyncio.gather(
-            index.terms.document_frequencies(set(query.terms)),
+        cosines, others = await asyncio.gather(
             index.vectors.score(query.vector, bm25.keys() - dense.keys()),
             index.lexical.score(query.terms, dense.keys() - bm25.keys()),
         )
         watch.lap("complete")
-        return _joined({**dense, **cosines}, {**bm25, **others}), term_weights(query.terms, *frequencies)
+        return _joined({**dense, **cosines}, {**bm25, **others})
 
     async def _proposed(self, request: SearchRequest, index: Index, query: _Query) -> tuple[Scores, Scores]:
         """Return what each side proposes: cosines and BM25 scores by key."""

@@ -65,7 +65,8 @@ def _fetch(
             )
         )
         .where(
-            documents.c.collection_key == collection_row(connection, collection_id).key,
+            # `+ 0` keeps the planner from walking the whole collection: the few keys are where to begin
+            documents.c.collection_key + 0 == collection_row(connection, collection_id).key,
             chunks.c.key.in_(keys),
             true() if condition is None else compile_filter(condition),
         )
