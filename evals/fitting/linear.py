@@ -16,9 +16,9 @@ def listwise(
 ) -> LinearModel:
     """Fit scores so that the softmax over each block puts its mass on the rows labelled true.
 
-    Minimises ``-sum_b log(sum_{i in true(b)} softmax_b(i)) + l2/2 |w|^2`` over standardised features. Blocks without
-    a true row say nothing and are left out. The step uses the Hessian of the log partition alone, an upper
-    bound.
+    Minimises ``-sum_b log(sum_{i in true(b)} softmax_b(i)) + l2/2 |w|^2`` over standardised features by damped Newton
+    steps with the Hessian of the log partition, positive definite where the loss need not be convex. Blocks without
+    a true row say nothing and are left out.
 
     Args:
         blocks: Features of the candidates of one question, float64 [n_b, d] each.
@@ -28,30 +28,48 @@ def listwise(
     """
     kept = [b for b, label in enumerate(labels) if label.any()]
     everything = np.vstack(list(blocks))
-    mean, scale = everything.mean(axis=0), everything.std(axis=0) + 1e-6
+    mean, scale = everything.mean(axis=0), _scale(everything.std(axis=0))
     x = (np.vstack([blocks[b] for b in kept]) - mean) / scale
     y = np.concatenate([labels[b] for b in kept])
     sizes = np.array([len(blocks[b]) for b in kept])
-    weights = np.zeros(x.shape[1])
-    for _ in range(_MAX_STEPS):
-        step = _listwise_step(x, y, sizes, weights, l2)
-        weights = weights + step
-        if np.abs(step).max() < _TOLERANCE:
-            break
+    weights = _descend(x, y, sizes, l2)
     return LinearModel(tuple(names), mean, scale, weights)
 
 
-def _listwise_step(x: Floats, y: NDArray[np.bool_], sizes: NDArray[np.int64], weights: Floats, l2: float) -> Floats:
+def _scale(spread: Floats) -> Floats:
+    """Standard deviations, 1 for a feature that hardly varies: its weight must not explode where it does vary."""
+    return np.where(spread < 1e-3, 1.0, spread)
+
+
+def _descend(x: Floats, y: NDArray[np.bool_], sizes: NDArray[np.int64], l2: float) -> Floats:
+    """Damped Newton: a step is halved until it lowers the loss."""
+    weights = np.zeros(x.shape[1])
+    loss, step = _loss_and_step(x, y, sizes, weights, l2)
+    for _ in range(_MAX_STEPS):
+        size = 1.0
+        tried, following = _loss_and_step(x, y, sizes, weights + step, l2)
+        while tried > loss and size > 1e-6:
+            size /= 2
+            tried, following = _loss_and_step(x, y, sizes, weights + size * step, l2)
+        if loss - tried < _TOLERANCE * abs(loss):
+            break
+        weights, loss, step = weights + size * step, tried, following
+    return weights
+
+
+def _loss_and_step(
+    x: Floats, y: NDArray[np.bool_], sizes: NDArray[np.int64], weights: Floats, l2: float
+) -> tuple[float, Floats]:
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     owner = np.repeat(np.arange(len(sizes)), sizes)
     scores = x @ weights
     powers = np.exp(scores - np.maximum.reduceat(scores, starts)[owner])
     p = powers / np.add.reduceat(powers, starts)[owner]
-    target = p * y / np.maximum(np.add.reduceat(p * y, starts), 1e-300)[owner]
+    held = np.maximum(np.add.reduceat(p * y, starts), 1e-300)
     means = np.add.reduceat(x * p[:, None], starts)
     hessian = (x * p[:, None]).T @ x - means.T @ means + l2 * np.eye(x.shape[1])
-    step: Floats = np.linalg.solve(hessian, x.T @ (target - p) - l2 * weights)
-    return step
+    gradient = x.T @ (p * y / held[owner] - p) - l2 * weights
+    return float(l2 * weights @ weights / 2 - np.log(held).sum()), np.linalg.solve(hessian, gradient)
 
 
 def logistic(features: Floats, labels: Floats, weights: Floats, names: Sequence[str], *, l2: float) -> LinearModel:
@@ -65,7 +83,7 @@ def logistic(features: Floats, labels: Floats, weights: Floats, names: Sequence[
         l2: Ridge penalty, above 0.
     """
     mean = np.average(features, axis=0, weights=weights)
-    scale = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weights)) + 1e-6
+    scale = _scale(np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weights)))
     z = np.column_stack([(features - mean) / scale, np.ones(len(features))])
     ridge = l2 * np.eye(z.shape[1])
     ridge[-1, -1] = 1e-9

@@ -132,3 +132,22 @@ def test_a_hundred_kilobyte_question_takes_no_longer_than_a_long_one(word: str) 
     started = time.process_time()
     answer(word * (100_000 // len(word)), [Passage(word * 2000, word * 10, 0.3, 5.0), Passage(TEXT, "", 0.3, 5.0)])
     assert time.process_time() - started < 2.0
+
+
+def test_weights_are_of_a_size_that_a_fit_that_has_converged_gives() -> None:
+    models = [*RAW["sentences"].values(), *RAW["support"].values()]
+    weights = [weight for model in models for _, _, weight in model["features"].values()]
+    assert max(map(abs, weights)) < 10
+
+
+def test_the_sentence_with_the_answer_is_quoted_before_those_that_only_share_words() -> None:
+    text = (
+        "The cider press is the pride of the valley. Visitors ask about the press every day. "
+        "Mairi Kell built the press in 1821. The press is oiled with linseed. The valley has nine farms. "
+        "A second press stands idle. The press hall opens at nine. Cider was never pressed there by hand. "
+        "Farmers bring fruit in October. The museum is closed in winter. The road is narrow. Parking is free. "
+        "The mill beside it is newer. The hall seats sixty. A guide leads tours."
+    )
+    quotes, support = answer("Who built the cider press?", [Passage(text, "Press", 0.6, 8.0)])
+    assert any("Mairi Kell" in quote for quote in quotes)
+    assert support.p_supported > 0.08
