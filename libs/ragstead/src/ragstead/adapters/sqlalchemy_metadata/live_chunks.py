@@ -11,7 +11,16 @@ from ragstead.adapters.sqlalchemy_metadata.database import Database
 from ragstead.adapters.sqlalchemy_metadata.rows import collection_row, live, to_collection
 from ragstead.adapters.sqlalchemy_metadata.schema import attributes, chunks, documents, versions
 from ragstead.filters import Comparison, Compound, Filter, Membership, kind_of
-from ragstead.model import EVERYTHING, AttributeValue, Chunk, Collection, Scope, StoredChunk, version_of
+from ragstead.model import (
+    CHUNKS_PER_VERSION,
+    EVERYTHING,
+    AttributeValue,
+    Chunk,
+    Collection,
+    Scope,
+    StoredChunk,
+    version_of,
+)
 
 
 class SqlLiveChunks:
@@ -76,7 +85,7 @@ def _fetch(
 
 def _stored(row: Row[Any]) -> StoredChunk:
     version = version_of(row.key)
-    position = row.key - version * (1 << 20)
+    position = row.key % CHUNKS_PER_VERSION
     chunk = Chunk(position, row.start, row.end, row.text, tuple(row.heading_path), row.page)
     chunk_id = f"{row.document_id}:{version}:{position}"
     return StoredChunk(row.key, chunk_id, row.document_id, row.file_id, row.filename, row.title, chunk)
