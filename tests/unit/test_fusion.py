@@ -10,6 +10,7 @@ from ragstead.errors import InvalidRequest
 from ragstead.fusion import (
     Candidates,
     FusionPlan,
+    contenders,
     convex_combination,
     fuse,
     min_max,
@@ -17,6 +18,7 @@ from ragstead.fusion import (
     reciprocal_rank_fusion,
 )
 from ragstead.model import Strategy
+from ragstead.ports.vector_index import Scores
 
 COSINES = hnp.arrays(np.float64, 7, elements=st.floats(-1, 1))
 BM25 = hnp.arrays(np.float64, 7, elements=st.floats(0, 60))
@@ -85,3 +87,38 @@ def test_fuse_ranks_by_its_strategy_and_breaks_ties_by_key(
 def test_candidates_of_unequal_length_are_refused() -> None:
     with pytest.raises(InvalidRequest):
         Candidates(np.array([1]), np.array([0.1, 0.2]), np.array([1.0]))
+
+
+@given(
+    hnp.arrays(np.float64, 30, elements=st.floats(-1, 1)),
+    hnp.arrays(np.float64, 30, elements=st.floats(0, 60) | st.just(0.0)),
+    st.integers(1, 30),
+    st.integers(1, 30),
+    st.sampled_from([0.0, 0.3, 0.5, 1.0]),
+)
+def test_contenders_hold_the_best_of_all_candidates(
+    cosines: np.ndarray, bm25s: np.ndarray, n: int, asked: int, alpha: float
+) -> None:
+    def best(scores: np.ndarray, floor: float) -> Scores:
+        ranked = sorted(range(30), key=lambda key: (-scores[key], key))[:asked]
+        return {key: float(scores[key]) for key in ranked if scores[key] > floor}
+
+    cosine, bm25, plan = best(cosines, -2.0), best(bm25s, 0.0), FusionPlan(alpha=alpha)
+
+    def fused(among: frozenset[int]) -> list[int]:
+        keys = np.array(sorted(among), dtype=np.int64)
+        candidates = Candidates(keys, cosines[keys], bm25s[keys])
+        return fuse(candidates, Strategy.HYBRID, plan, attainable=60.0).keys[:n].tolist()
+
+    some = contenders(cosine, bm25, plan, attainable=60.0, n=n, asked=asked)
+    assert fused(some) == fused(frozenset(cosine.keys() | bm25.keys()))
+
+
+def test_contenders_leave_out_what_can_not_reach_the_best() -> None:
+    cosine = {1: 0.9, 2: 0.8, 3: 0.2}
+    bm25 = {1: 50.0, 2: 40.0, 4: 1.0}
+    plan = FusionPlan()
+    assert contenders(cosine, bm25, plan, attainable=60.0, n=2, asked=3) == {1, 2}
+    assert contenders(cosine, bm25, plan, attainable=60.0, n=3, asked=3) == {1, 2, 3, 4}
+    assert contenders(cosine, bm25, FusionPlan(method="rrf"), attainable=60.0, n=2, asked=3) == {1, 2, 3, 4}
+    assert contenders(cosine, bm25, plan, attainable=60.0, n=2, asked=100) == {1, 2}

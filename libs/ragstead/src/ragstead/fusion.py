@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ragstead.errors import InvalidRequest
 from ragstead.model import Strategy
+from ragstead.ports.vector_index import Scores
 
 FloatArray = NDArray[np.float64]
 
@@ -73,6 +74,42 @@ def fuse(candidates: Candidates, strategy: Strategy, plan: FusionPlan, *, attain
         fused = convex_combination(min_max(cosine), over_bound(bm25, bm25.max(initial=0.0)), alpha=plan.alpha)
     order = np.lexsort((candidates.keys, -fused))
     return Candidates(candidates.keys[order], cosine[order], bm25[order], np.asarray(fused)[order])
+
+
+def contenders(
+    cosine: Scores, bm25: Scores, plan: FusionPlan, *, attainable: float, n: int, asked: int
+) -> frozenset[int]:
+    """Return the keys that can be among the best `n` once each has both scores; all keys but for convex fusion.
+
+    What a side did not return scores no higher there than the last that it did, so a key's fused score has an upper
+    and a lower bound before the missing score is known, and one whose upper bound is below the `n` best lower bounds
+    is out. The best `n` are exactly those of a fusion of all candidates (with an approximate vector index: but for a
+    chunk that its search missed).
+
+    Args:
+        cosine: What the dense side returned.
+        bm25: What BM25 returned.
+        plan: How both become one.
+        attainable: The BM25 score that no text can pass for the query.
+        n: How many must be right.
+        asked: How many each side was asked for; one that returned fewer has no more.
+
+    Source: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", PODS 2001, section 8 (bounds without
+    random access).
+    """
+    keys = sorted(cosine.keys() | bm25.keys())
+    if plan.method != "convex" or len(keys) <= n:
+        return frozenset(keys)
+    highest_cosine = min(cosine.values()) if len(cosine) >= asked else 1.0
+    highest_bm25 = min(bm25.values()) if len(bm25) >= asked else 0.0
+
+    def fused(missing_cosine: float, missing_bm25: float) -> FloatArray:
+        dense = np.array([cosine.get(key, missing_cosine) for key in keys])
+        lexical = np.array([bm25.get(key, missing_bm25) for key in keys])
+        return convex_combination(dense, over_bound(lexical, attainable), alpha=plan.alpha)
+
+    threshold = np.partition(fused(-1.0, 0.0), -n)[-n]
+    return frozenset(np.array(keys)[fused(highest_cosine, highest_bm25) >= threshold].tolist())
 
 
 def convex_combination(dense: FloatArray, lexical: FloatArray, *, alpha: float) -> FloatArray:

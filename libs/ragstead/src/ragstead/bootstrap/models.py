@@ -62,8 +62,13 @@ def models_folder(settings: Settings) -> Path:
     return settings.deployment.models_dir / f"all-minilm-l6-v2-{REVISION}"
 
 
-def open_embedder(settings: Settings, pool: WorkPool) -> Embedder:
+def open_embedder(settings: Settings, pool: WorkPool, pieces: WordPieces | None = None) -> Embedder:
     """Return the configured embedder; its graph is built first where it is missing.
+
+    Args:
+        settings: Which one.
+        pool: Where it computes.
+        pieces: The tokenizer, to share one; None: it reads its own.
 
     Raises:
         Unavailable: If it can't be had.
@@ -78,8 +83,14 @@ def open_embedder(settings: Settings, pool: WorkPool) -> Embedder:
     precision = _PRECISIONS[runtime]
     if not (models_folder(settings) / f"{precision}.onnx").is_file():
         export_models(settings)
-    threads = settings.deployment.threads
-    return OnnxMiniLm(models_folder(settings), pool, revision=REVISION, precision=precision, threads=threads)
+    return OnnxMiniLm(
+        models_folder(settings),
+        pool,
+        revision=REVISION,
+        precision=precision,
+        passes_at_once=settings.deployment.threads,
+        pieces=pieces,
+    )
 
 
 def open_word_pieces() -> WordPieces:

@@ -202,7 +202,7 @@ def _open_models(settings: Settings, stack: AsyncExitStack) -> _Models:
     pool = ThreadWorkPool(settings.deployment.threads + 1, max_waiting=4096)
     stack.callback(pool.close)
     pieces = open_word_pieces()
-    embedder = open_embedder(settings, pool)
+    embedder = open_embedder(settings, pool, pieces)
     engine = settings.pipeline.retrieval.bm25_engine
     pairs = settings.pipeline.retrieval.pair_weight > 0 and engine == "tantivy"
     identity = f"{embedder.identity} {ANALYSIS_IDENTITY} {engine}{'+pairs' if pairs else ''}"

@@ -237,10 +237,14 @@ def _packed(groups: Sequence[_Part], paths: _Paths, limits: _Limits) -> list[_Sp
 
 
 def _bound(atoms_within: Sequence[Atom], path_size: int) -> int | None:
-    """Atoms apart by white space are tokenized as if alone, give or take a mark at their edge; others may not be."""
-    if any(one.end == other.start for one, other in pairwise(atoms_within)):
+    """Atoms apart by white space are tokenized as if alone, give or take a mark at their edge; others may not be.
+
+    White space has a token for each character at most.
+    """
+    gaps = [other.start - one.end for one, other in pairwise(atoms_within)]
+    if 0 in gaps:
         return None
-    return path_size + sum(atom.tokens for atom in atoms_within) + len(atoms_within) + 1
+    return path_size + sum(atom.tokens for atom in atoms_within) + sum(gaps) + len(atoms_within) + 1
 
 
 def _fitted(

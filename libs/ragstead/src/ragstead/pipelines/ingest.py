@@ -92,7 +92,7 @@ class IngestPipeline:
         """
         target = await self._target(collection, create=create)
         async with self._blob_guard:
-            versions = [await self._stored(submission) for submission in submissions]
+            versions = await asyncio.gather(*(self._stored(submission) for submission in submissions))
             submitted = await self._intake.submit(target.collection_id, versions)
         self._wake()
         return submitted
@@ -131,11 +131,13 @@ class IngestPipeline:
         Raises:
             NotFound: If it is not there.
         """
+        pause_s = 0.01
         while True:
             found = await self._collections.find(collection)
             if not any(found.counts.get(state) for state in (*PENDING_STATES, State.DELETING)):
                 return found
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(pause_s)
+            pause_s = min(0.2, 1.5 * pause_s)
 
     async def _target(self, collection: str, *, create: bool) -> Collection:
         try:

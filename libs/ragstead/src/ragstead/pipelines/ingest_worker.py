@@ -122,15 +122,16 @@ class IngestWorker:
                 await self._wake.wait()
 
     async def step(self) -> bool:
-        """Do the next batch of each kind of work; False where there was none.
+        """Do the next batch of each kind of work, parsing beside embedding; False where there was none.
 
         Raises:
             Unavailable: If a part is down; what was being done is done again by the next call.
         """
-        parsed = await self._parse_some()
-        embedded = await self._index_some()
-        swept = await self._sweep_some()
-        return parsed or embedded or swept
+        outcomes = await asyncio.gather(self._parse_some(), self._index_some(), return_exceptions=True)
+        for outcome in outcomes:  # only now, as nothing of a step may run beside the next one
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return await self._sweep_some() or any(outcomes)
 
     async def reconcile(self) -> int:
         """Make the stores hold what the metadata database says, after a process was killed.
@@ -208,10 +209,9 @@ class IngestWorker:
                 await self._index_or_fail(name, [work])
 
     async def _index(self, name: str, works: Sequence[Work]) -> None:
-        embedded = await self._embed(works)
+        embedded, index = await asyncio.gather(self._embed(works), self._parts.indexes.open(name))
         keys = [work.version_key for work in embedded.works]
         await self._parts.ledger.advance(keys, State.INDEXING)
-        index = await self._parts.indexes.open(name)
         await asyncio.gather(
             index.vectors.add(embedded.keys, embedded.vectors),
             index.lexical.add(embedded.keys, embedded.terms),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from ragstead.errors import IndexMismatch, InvalidRequest
 from ragstead.filters import Filter
-from ragstead.fusion import Candidates, FusionPlan, fuse
+from ragstead.fusion import Candidates, FusionPlan, contenders, fuse
 from ragstead.model import Collection, Hit, Scope, StoredChunk, Strategy, indexed_text
 from ragstead.ports.embedder import Embedder
 from ragstead.ports.indexes import Index, Indexes
@@ -20,9 +21,6 @@ from ragstead.ports.live_chunks import LiveChunks
 from ragstead.ports.reranker import Reranker
 from ragstead.ports.vector_index import Scores
 from ragstead.relevance import Relevance, TermWeights, falling, term_weights
-
-_SPARE = 8
-"""Keys looked up beside those wanted, as some may not be live any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,8 @@ class SearchResult:
 
     Attributes:
         hits: Best first.
-        timings_ms: Milliseconds by stage: `embed`, `bm25`, `dense`, `fuse`, `fetch`, and `rerank` where it is on.
+        timings_ms: Milliseconds by stage: `scope`, `embed`, `bm25`, `dense`, `fuse`, `fetch`, and `rerank` where it is
+            on. The vector is made while BM25 looks, so their sum is more than the whole.
         collection: The collection as it was when the search began.
         weights: How much each term of the query weighs in this collection.
         vector: The query's, of shape `[dim]`.
@@ -111,15 +110,6 @@ class RetrieveParts:
     reranker: Reranker | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Query:
-    """A query as the indexes take it."""
-
-    vector: NDArray[np.float32]
-    terms: Sequence[str]
-    scope: Scope
-
-
 class Stopwatch:
     """Measures stages of one request in milliseconds."""
 
@@ -132,6 +122,53 @@ class Stopwatch:
         now = time.perf_counter()
         self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + (now - self._last) * 1000
         self._last = now
+
+    @contextmanager
+    def stage(self, stage: str) -> Iterator[None]:
+        """Book the time of the block on `stage`, whatever runs beside it."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + (time.perf_counter() - began) * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Lexical:
+    """Where a query is looked for, and what BM25 says before there is a vector.
+
+    Attributes:
+        collection: As it was when the search began.
+        index: Its index.
+        scope: What the filter leaves.
+        terms: The query's.
+        weights: How much each of them weighs.
+        bm25: What BM25 proposes.
+    """
+
+    collection: Collection
+    index: Index
+    scope: Scope
+    terms: Sequence[str]
+    weights: TermWeights
+    bm25: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """A query as both sides have answered it.
+
+    Attributes:
+        request: As it came.
+        vector: Shape `[dim]`.
+        lexical: BM25's side.
+        dense: Cosines that the vectors propose.
+    """
+
+    request: SearchRequest
+    vector: NDArray[np.float32]
+    lexical: _Lexical
+    dense: Scores
 
 
 class RetrievePipeline:
@@ -155,37 +192,86 @@ class RetrievePipeline:
             Unavailable: If a store is down.
         """
         watch = Stopwatch()
-        collection = await self._parts.live.collection(request.collection)
-        self._check(collection)
-        scope = await self._parts.live.scope(collection.collection_id, request.filter)
-        index = await self._parts.indexes.open(collection.index_name)
-        watch.lap("scope")
-        terms = self._parts.analyser(request.query)
-        vectors, frequencies = await asyncio.gather(
-            self._parts.embedder.embed([request.query], "query"), index.terms.document_frequencies(set(terms))
-        )
-        watch.lap("embed")
-        weights = term_weights(terms, *frequencies)
-        query = _Query(vectors[0], terms, scope)
-        candidates = await self._candidates(request, index, query, watch)
-        ranked = fuse(candidates, self._strategy(request), self._plan.fusion, attainable=weights.attainable)
-        watch.lap("fuse")
-        stored = await self._fetch(collection.collection_id, ranked.keys.tolist(), request)
-        watch.lap("fetch")
-        hits = self._hits(ranked, stored, weights)
-        if self._parts.reranker is not None:
-            hits = await self._rerank(self._parts.reranker, request.query, hits)
-            watch.lap("rerank")
-        return SearchResult(tuple(hits[: request.k]), watch.timings_ms, collection, weights, vectors[0])
+        with watch.stage("total"):
+            lexical, vector = await asyncio.gather(self._lexical(request, watch), self._vector(request.query, watch))
+            query = _Query(request, vector, lexical, await self._dense(request, lexical, vector, watch))
+            ranked, stored = await self._best(query, watch)
+            hits = self._hits(ranked, stored, lexical.weights)
+            if self._parts.reranker is not None:
+                with watch.stage("rerank"):
+                    hits = await self._rerank(self._parts.reranker, request.query, hits)
+        return SearchResult(tuple(hits[: request.k]), watch.timings_ms, lexical.collection, lexical.weights, vector)
 
-    async def _fetch(self, collection_id: str, keys: list[int], request: SearchRequest) -> dict[int, StoredChunk]:
+    async def _vector(self, query: str, watch: Stopwatch) -> NDArray[np.float32]:
+        with watch.stage("embed"):
+            vectors = await self._parts.embedder.embed([query], "query")
+        return np.asarray(vectors[0])
+
+    async def _lexical(self, request: SearchRequest, watch: Stopwatch) -> _Lexical:
+        with watch.stage("scope"):
+            collection = await self._parts.live.collection(request.collection)
+            self._check(collection)
+            scope = await self._parts.live.scope(collection.collection_id, request.filter)
+            index = await self._parts.indexes.open(collection.index_name)
+        with watch.stage("bm25"):
+            terms = self._parts.analyser(request.query)
+            frequencies = await index.terms.document_frequencies(set(terms))
+            found: Scores = {}
+            if self._strategy(request) is not Strategy.DENSE and not scope.is_nothing:
+                found = await index.lexical.search(terms, self._asked(request), scope)
+        return _Lexical(collection, index, scope, terms, term_weights(terms, *frequencies), found)
+
+    async def _dense(
+        self, request: SearchRequest, lexical: _Lexical, vector: NDArray[np.float32], watch: Stopwatch
+    ) -> Scores:
+        if self._strategy(request) not in (Strategy.HYBRID, Strategy.DENSE) or lexical.scope.is_nothing:
+            return {}
+        with watch.stage("dense"):
+            return await lexical.index.vectors.search(vector, self._asked(request), lexical.scope)
+
+    async def _best(self, query: _Query, watch: Stopwatch) -> tuple[Candidates, dict[int, StoredChunk]]:
+        """Return the candidates in their order and those of the best that are live, as many as are wanted.
+
+        The scores that one side lacks are looked up for those candidates alone that can be among the wanted; for all
+        of them only where some of these turn out not to be live any more.
+        """
+        wanted = max(query.request.k, self._plan.rerank if self._parts.reranker is not None else 0)
+        candidates = query.dense.keys() | query.lexical.bm25.keys()
+        with watch.stage("fuse"):
+            ranked = await self._ranked(query, wanted)
+        with watch.stage("fetch"):
+            stored = await self._fetch(query, ranked.keys[:wanted].tolist(), wanted)
+        if len(stored) < min(wanted, len(candidates)):
+            with watch.stage("fuse"):
+                ranked = await self._ranked(query, len(candidates))
+            with watch.stage("fetch"):
+                stored = await self._fetch(query, ranked.keys.tolist(), wanted)
+        return ranked, stored
+
+    async def _ranked(self, query: _Query, n: int) -> Candidates:
+        """Return the candidates that can be among the best `n` with both scores each, in their order."""
+        strategy, lexical = self._strategy(query.request), query.lexical
+        dense, bm25, attainable = query.dense, lexical.bm25, lexical.weights.attainable
+        keys: Set[int] = dense.keys() | bm25.keys()
+        if strategy is Strategy.HYBRID:
+            keys = contenders(
+                dense, bm25, self._plan.fusion, attainable=attainable, n=n, asked=self._asked(query.request)
+            )
+        cosines, others = await asyncio.gather(
+            lexical.index.vectors.score(query.vector, keys - dense.keys()),
+            lexical.index.lexical.score(lexical.terms, keys - bm25.keys()),
+        )
+        candidates = _joined(keys, {**dense, **cosines}, {**bm25, **others})
+        return fuse(candidates, strategy, self._plan.fusion, attainable=attainable)
+
+    async def _fetch(self, query: _Query, keys: list[int], wanted: int) -> dict[int, StoredChunk]:
         """Return the best keys that are live, as many as are wanted; the others are not looked up."""
-        wanted = max(request.k, self._plan.rerank if self._parts.reranker is not None else 0)
+        collection_id = query.lexical.collection.collection_id
         stored: dict[int, StoredChunk] = {}
         start = 0
         while start < len(keys) and len(stored) < wanted:
-            some = keys[start : start + wanted + _SPARE]
-            stored |= await self._parts.live.fetch(collection_id, some, request.filter)
+            some = keys[start : start + wanted]
+            stored |= await self._parts.live.fetch(collection_id, some, query.request.filter)
             start += len(some)
         return stored
 
@@ -199,47 +285,25 @@ class RetrievePipeline:
     def _strategy(self, request: SearchRequest) -> Strategy:
         return request.strategy or self._plan.strategy
 
-    async def _candidates(self, request: SearchRequest, index: Index, query: _Query, watch: Stopwatch) -> Candidates:
-        """Return the candidates of the strategy with both scores each."""
-        dense, bm25 = await self._proposed(request, index, query)
-        watch.lap("search")
-        cosines, others = await asyncio.gather(
-            index.vectors.score(query.vector, bm25.keys() - dense.keys()),
-            index.lexical.score(query.terms, dense.keys() - bm25.keys()),
-        )
-        watch.lap("complete")
-        return _joined({**dense, **cosines}, {**bm25, **others})
-
-    async def _proposed(self, request: SearchRequest, index: Index, query: _Query) -> tuple[Scores, Scores]:
-        """Return what each side proposes: cosines and BM25 scores by key."""
+    def _asked(self, request: SearchRequest) -> int:
+        """How many candidates each side is asked for."""
         n = max(self._plan.candidates, request.k)
-        if query.scope.is_nothing:
-            return {}, {}
-        match self._strategy(request):
-            case Strategy.HYBRID:
-                return await asyncio.gather(
-                    index.vectors.search(query.vector, n, query.scope),
-                    index.lexical.search(query.terms, n, query.scope),
-                )
-            case Strategy.DENSE:
-                return await index.vectors.search(query.vector, n, query.scope), {}
-            case Strategy.LEXICAL:
-                return {}, await index.lexical.search(query.terms, n, query.scope)
-            case Strategy.PREFILTER:
-                n = max(n, self._plan.prefilter)
-                return {}, await index.lexical.search(query.terms, n, query.scope)
+        return max(n, self._plan.prefilter) if self._strategy(request) is Strategy.PREFILTER else n
 
     def _hits(self, ranked: Candidates, stored: Mapping[int, StoredChunk], weights: TermWeights) -> list[Hit]:
         probabilities = self._parts.relevance.probabilities(ranked.cosine, ranked.bm25, weights)
-        rows = zip(
-            ranked.keys.tolist(),
-            falling(probabilities).tolist(),
-            ranked.cosine.tolist(),
-            ranked.bm25.tolist(),
-            ranked.fused.tolist(),
-            strict=True,
-        )
-        return [Hit(stored[key], p, cos, bm25, fused) for key, p, cos, bm25, fused in rows if key in stored]
+        shown = [row for row, key in enumerate(ranked.keys.tolist()) if key in stored]
+        return [
+            Hit(stored[key], p, cosine, bm25, fused)
+            for key, p, cosine, bm25, fused in zip(
+                ranked.keys[shown].tolist(),
+                falling(probabilities[shown]).tolist(),
+                ranked.cosine[shown].tolist(),
+                ranked.bm25[shown].tolist(),
+                ranked.fused[shown].tolist(),
+                strict=True,
+            )
+        ]
 
     async def _rerank(self, reranker: Reranker, query: str, hits: list[Hit]) -> list[Hit]:
         """Order the best hits by the reranker; the others follow in their order."""
@@ -255,9 +319,9 @@ class RetrievePipeline:
         ]
 
 
-def _joined(cosine: Scores, bm25: Scores) -> Candidates:
+def _joined(among: Set[int], cosine: Scores, bm25: Scores) -> Candidates:
     """Bring both sides' scores over the same keys together; a key that one index lacks is left out."""
-    keys = sorted(cosine.keys() & bm25.keys())
+    keys = sorted(among & cosine.keys() & bm25.keys())
     return Candidates(
         np.array(keys, dtype=np.int64),
         np.array([cosine[key] for key in keys], dtype=np.float64),

@@ -21,7 +21,7 @@ MIN_COSINE: dict[Precision, float] = {"fp32": 0.9999, "int8": 0.98}
 """What a graph's vectors must reach against the recorded ones, which were computed in double precision."""
 
 
-def export_minilm(source: Path, target: Path, *, precision: Precision = "int8", threads: int = 2) -> None:
+def export_minilm(source: Path, target: Path, *, precision: Precision = "int8") -> None:
     """Write the graph and the tokenizer of the checkpoint in `source` to the folder `target`.
 
     Takes about 2 s. The graph is compared with recorded vectors first, and each file appears whole or not at
@@ -31,7 +31,6 @@ def export_minilm(source: Path, target: Path, *, precision: Precision = "int8", 
         source: Holds the published `model.safetensors` and `tokenizer.json`.
         target: Made if missing; 23 MB for int8, 90 MB for fp32.
         precision: Which graph. int8 takes two thirds of the time of fp32.
-        threads: Threads of the comparison.
 
     Raises:
         Unavailable: If the weights are missing, damaged or another model's, or the disk is full.
@@ -44,7 +43,7 @@ def export_minilm(source: Path, target: Path, *, precision: Precision = "int8", 
         with tempfile.TemporaryDirectory(dir=target) as folder:
             if not graph.exists():
                 _build(source, Path(folder), precision)
-                verify_graph(Path(folder) / graph.name, precision, threads=threads)
+                verify_graph(Path(folder) / graph.name, precision)
                 (Path(folder) / graph.name).replace(graph)
             shutil.copyfile(source / "tokenizer.json", Path(folder) / "tokenizer.json")
             (Path(folder) / "tokenizer.json").replace(target / "tokenizer.json")
@@ -52,14 +51,14 @@ def export_minilm(source: Path, target: Path, *, precision: Precision = "int8", 
         raise Unavailable("embedding", f"can't export the model to {target}: {error}") from error
 
 
-def verify_graph(path: Path, precision: Precision, *, threads: int = 2) -> float:
+def verify_graph(path: Path, precision: Precision) -> float:
     """Return the lowest cosine of the graph's vectors to the recorded ones, in one padded batch.
 
     Raises:
         ConfigurationError: If that is too low.
     """
     recorded = json.loads(importlib.resources.files(__package__).joinpath("reference_vectors.json").read_text("utf-8"))
-    vectors = Graph(path, threads=threads).vectors(recorded["input_ids"])
+    vectors = Graph(path).vectors(recorded["input_ids"])
     worst = float(np.min(np.sum(vectors * np.asarray(recorded["vectors"], dtype=np.float32), axis=1)))
     if not worst >= MIN_COSINE[precision]:  # NaN included
         raise ConfigurationError(

@@ -25,19 +25,22 @@ class WordPieces:
         Raises:
             Unavailable: If the file is missing or damaged.
         """
-        self._counting = _read(tokenizer)
-        self._cutting = _read(tokenizer)
-        self._cutting.enable_truncation(max_length=MAX_TOKENS)
+        self._tokenizer = _read(tokenizer)
 
     def counts(self, texts: Sequence[str]) -> list[int]:
         """Return the number of word pieces of each text, the special ones left out; 0 for an empty text."""
-        encodings = self._counting.encode_batch_fast(_clean(texts), add_special_tokens=False)
+        encodings = self._tokenizer.encode_batch_fast(_clean(texts), add_special_tokens=False)
         return [len(encoding.ids) for encoding in encodings]
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text with the special ones, 2 to `MAX_TOKENS` of them."""
-        encodings = self._cutting.encode_batch_fast(_clean([text[:_MAX_CHARS] for text in texts]))
-        return [encoding.ids for encoding in encodings]
+        encodings = self._tokenizer.encode_batch_fast(_clean([text[:_MAX_CHARS] for text in texts]))
+        return [_cut(encoding.ids) for encoding in encodings]
+
+
+def _cut(ids: list[int]) -> list[int]:
+    """Leave out what is over the limit; the last one is `[SEP]` and stays."""
+    return ids if len(ids) <= MAX_TOKENS else [*ids[: MAX_TOKENS - 1], ids[-1]]
 
 
 def _clean(texts: Sequence[str]) -> list[str]:

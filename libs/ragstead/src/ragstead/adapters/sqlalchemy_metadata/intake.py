@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from ragstead.adapters.sqlalchemy_metadata.database import Database
 from ragstead.adapters.sqlalchemy_metadata.rows import (
@@ -96,12 +96,15 @@ def _bump(connection: Connection, collection_key: int) -> None:
     )
 
 
+# Statements of every submission are made once, and given their values apart: making one takes longer than running it.
+_DOCUMENT = select(documents).where(
+    documents.c.collection_key == bindparam("collection"), documents.c.document_id == bindparam("document")
+)
+_ADD_DOCUMENT, _ADD_FILE, _ADD_VERSION = insert(documents), insert(files), insert(versions)
+
+
 def _submit(connection: Connection, collection_key: int, new: NewVersion) -> Submitted:
-    row = connection.execute(
-        select(documents).where(
-            documents.c.collection_key == collection_key, documents.c.document_id == new.document_id
-        )
-    ).one_or_none()
+    row = connection.execute(_DOCUMENT, {"collection": collection_key, "document": new.document_id}).one_or_none()
     if row is None:
         return _add(connection, collection_key, new)
     if new.file_id is not None and new.file_id != row.file_id:
@@ -112,6 +115,7 @@ def _submit(connection: Connection, collection_key: int, new: NewVersion) -> Sub
         return Submitted(new.document_id, row.file_id, "unchanged")
     _drop_pending(connection, row.key)
     _queue(connection, row.key, new)
+    connection.execute(update(documents).where(documents.c.key == row.key).values(state=State.QUEUED, reason=None))
     connection.execute(
         update(files)
         .where(files.c.file_id == row.file_id, files.c.owned)
@@ -127,20 +131,22 @@ def _add(connection: Connection, collection_key: int, new: NewVersion) -> Submit
     else:
         file_row(connection, file_id)
     added = connection.execute(
-        insert(documents).values(
-            collection_key=collection_key,
-            document_id=new.document_id,
-            file_id=file_id,
-            filename=new.filename,
-            live_version=None,
-            state=State.QUEUED,
-            attributes=dict(new.attributes),
-            created_at=int(time.time()),
-        )
+        _ADD_DOCUMENT,
+        {
+            "collection_key": collection_key,
+            "document_id": new.document_id,
+            "file_id": file_id,
+            "filename": new.filename,
+            "live_version": None,
+            "state": State.QUEUED,
+            "attributes": dict(new.attributes),
+            "created_at": int(time.time()),
+        },
     )
     key = added.inserted_primary_key
     assert key is not None  # an INSERT of one row always has one
-    write_attributes(connection, key[0], new.attributes)
+    if new.attributes:
+        write_attributes(connection, key[0], new.attributes)
     _queue(connection, key[0], new)
     return Submitted(new.document_id, file_id, "queued")
 
@@ -148,15 +154,16 @@ def _add(connection: Connection, collection_key: int, new: NewVersion) -> Submit
 def _own_file(connection: Connection, new: NewVersion) -> str:
     file_id = new_id("file-")
     connection.execute(
-        insert(files).values(
-            file_id=file_id,
-            filename=new.filename,
-            purpose="assistants",
-            size_bytes=new.size_bytes,
-            sha256=new.sha256,
-            created_at=int(time.time()),
-            owned=True,
-        )
+        _ADD_FILE,
+        {
+            "file_id": file_id,
+            "filename": new.filename,
+            "purpose": "assistants",
+            "size_bytes": new.size_bytes,
+            "sha256": new.sha256,
+            "created_at": int(time.time()),
+            "owned": True,
+        },
     )
     return file_id
 
@@ -212,18 +219,18 @@ def _drop_pending(connection: Connection, document_key: int) -> None:
 
 def _queue(connection: Connection, document_key: int, new: NewVersion) -> None:
     connection.execute(
-        insert(versions).values(
-            document_key=document_key,
-            sha256=new.sha256,
-            size_bytes=new.size_bytes,
-            given_title=new.title,
-            title=new.title,
-            plain_text=new.plain_text,
-            recipe=new.recipe,
-            state=State.QUEUED,
-            dead=False,
-            text="",
-            chunk_count=0,
-        )
+        _ADD_VERSION,
+        {
+            "document_key": document_key,
+            "sha256": new.sha256,
+            "size_bytes": new.size_bytes,
+            "given_title": new.title,
+            "title": new.title,
+            "plain_text": new.plain_text,
+            "recipe": new.recipe,
+            "state": State.QUEUED,
+            "dead": False,
+            "text": "",
+            "chunk_count": 0,
+        },
     )
-    connection.execute(update(documents).where(documents.c.key == document_key).values(state=State.QUEUED, reason=None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from ragstead.adapters.sqlalchemy_metadata.database import Database
 from ragstead.adapters.sqlalchemy_metadata.schema import chunks, collections, documents, versions
@@ -50,8 +50,7 @@ class SqlLedger:
         """Store texts and chunks; fail the others."""
 
         def work(connection: Connection) -> None:
-            for one in parsed:
-                _record(connection, one)
+            _record(connection, parsed)
             for version_key, reason in failed.items():
                 _set_state(connection, [version_key], State.FAILED, reason)
             _go_live(connection, [one.version_key for one in parsed if not one.chunks], State.EMPTY)
@@ -91,27 +90,47 @@ def _set_state(connection: Connection, version_keys: Sequence[int], state: State
     )
 
 
-def _record(connection: Connection, one: Parsed) -> None:
-    row = connection.execute(
-        select(versions.c.given_title).where(versions.c.key == one.version_key, ~versions.c.dead)
-    ).one_or_none()
-    if row is None:  # deleted or replaced while it was parsed
-        return
-    connection.execute(delete(chunks).where(chunks.c.version_key == one.version_key))
-    connection.execute(
-        update(versions)
-        .where(versions.c.key == one.version_key)
-        .values(
-            title=row.given_title or one.extracted.title,
-            indexed_title=one.indexed_title,
-            text=one.extracted.text,
-            pages=len(one.extracted.page_starts) or None,
-            chunk_count=len(one.chunks),
+# One statement for all versions of a batch: to make one takes longer than to run it.
+_RECORD = (
+    update(versions)
+    .where(versions.c.key == bindparam("version"))
+    .values({name: bindparam(f"new_{name}") for name in ("title", "indexed_title", "text", "pages", "chunk_count")})
+)
+_KILL_OLDER = (
+    update(versions)
+    .where(versions.c.document_key == bindparam("document"), versions.c.key < bindparam("version"))
+    .values(dead=True)
+)
+_SHOW = update(documents).where(documents.c.key == bindparam("document")).values(live_version=bindparam("version"))
+
+
+def _record(connection: Connection, parsed: Sequence[Parsed]) -> None:
+    given = connection.execute(
+        select(versions.c.key, versions.c.given_title).where(
+            versions.c.key.in_([one.version_key for one in parsed]), ~versions.c.dead
         )
     )
-    if one.chunks:
-        connection.execute(insert(chunks), [_chunk_values(one.version_key, chunk) for chunk in one.chunks])
-    _set_state(connection, [one.version_key], State.EMBEDDING)
+    titles = {row.key: row.given_title for row in given}
+    alive = [one for one in parsed if one.version_key in titles]  # others went or were replaced while being parsed
+    if not alive:
+        return
+    connection.execute(delete(chunks).where(chunks.c.version_key.in_(list(titles))))
+    connection.execute(_RECORD, [_recorded(one, titles[one.version_key]) for one in alive])
+    rows = [_chunk_values(one.version_key, chunk) for one in alive for chunk in one.chunks]
+    if rows:
+        connection.execute(insert(chunks), rows)
+    _set_state(connection, list(titles), State.EMBEDDING)
+
+
+def _recorded(one: Parsed, given_title: str) -> dict[str, Any]:
+    return {
+        "version": one.version_key,
+        "new_title": given_title or one.extracted.title,
+        "new_indexed_title": one.indexed_title,
+        "new_text": one.extracted.text,
+        "new_pages": len(one.extracted.page_starts) or None,
+        "new_chunk_count": len(one.chunks),
+    }
 
 
 def _chunk_values(version_key: int, chunk: Any) -> dict[str, Any]:
@@ -132,13 +151,11 @@ def _go_live(connection: Connection, version_keys: Sequence[int], state: State) 
         .select_from(versions.join(documents, documents.c.key == versions.c.document_key))
         .where(versions.c.key.in_(version_keys), ~versions.c.dead)
     ).all()
-    for row in rows:
-        connection.execute(
-            update(versions)
-            .where(and_(versions.c.document_key == row.document_key, versions.c.key < row.key))
-            .values(dead=True)
-        )
-        connection.execute(update(documents).where(documents.c.key == row.document_key).values(live_version=row.key))
+    if not rows:
+        return
+    steps = [{"document": row.document_key, "version": row.key} for row in rows]
+    connection.execute(_KILL_OLDER, steps)
+    connection.execute(_SHOW, steps)
     _set_state(connection, [row.key for row in rows], state)
     for collection_key in {row.collection_key for row in rows}:
         connection.execute(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection as Many
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, exists, false, func, not_, or_, select
 
 from ragstead.adapters.sqlalchemy_metadata.database import Database
 from ragstead.adapters.sqlalchemy_metadata.rows import collection_row, live, to_collection
-from ragstead.adapters.sqlalchemy_metadata.schema import attributes, chunks, documents, versions
+from ragstead.adapters.sqlalchemy_metadata.schema import attributes, chunks, collections, documents, versions
 from ragstead.filters import Comparison, Compound, Filter, Membership, kind_of
 from ragstead.model import (
     CHUNKS_PER_VERSION,
@@ -57,30 +57,42 @@ def _scope(connection: Connection, collection_id: str, condition: Filter) -> Sco
     return Scope(frozenset(connection.execute(query).scalars()), exclude=exclude)
 
 
+_FETCH: Select[Any] = (
+    select(
+        chunks.c.key,
+        chunks.c.start,
+        chunks.c.end,
+        chunks.c.text,
+        chunks.c.heading_path,
+        chunks.c.page,
+        versions.c.title,
+        documents.c.document_id,
+        documents.c.file_id,
+        documents.c.filename,
+    )
+    .select_from(
+        chunks.join(versions, versions.c.key == chunks.c.version_key).join(
+            documents, documents.c.live_version == versions.c.key
+        )
+    )
+    .where(
+        # `+ 0` keeps the planner from walking the whole collection: the few keys are where to begin
+        documents.c.collection_key + 0
+        == select(collections.c.key)
+        .where(collections.c.collection_id == bindparam("collection"), collections.c.name.is_not(None))
+        .scalar_subquery(),
+        chunks.c.key.in_(bindparam("keys", expanding=True)),
+    )
+)
+"""Made once: to put it together takes longer than to run it."""
+
+
 def _fetch(
     connection: Connection, collection_id: str, keys: Many[int], condition: Filter | None
 ) -> dict[int, StoredChunk]:
-    query = (
-        select(
-            chunks,
-            versions.c.title,
-            documents.c.document_id,
-            documents.c.file_id,
-            documents.c.filename,
-        )
-        .select_from(
-            chunks.join(versions, versions.c.key == chunks.c.version_key).join(
-                documents, documents.c.live_version == versions.c.key
-            )
-        )
-        .where(
-            # `+ 0` keeps the planner from walking the whole collection: the few keys are where to begin
-            documents.c.collection_key + 0 == collection_row(connection, collection_id).key,
-            chunks.c.key.in_(keys),
-            true() if condition is None else compile_filter(condition),
-        )
-    )
-    return {row.key: _stored(row) for row in connection.execute(query)}
+    query = _FETCH if condition is None else _FETCH.where(compile_filter(condition))
+    rows = connection.execute(query, {"collection": collection_id, "keys": list(keys)})
+    return {row.key: _stored(row) for row in rows}
 
 
 def _stored(row: Row[Any]) -> StoredChunk:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, insert, or_, select
 
 from ragstead.adapters.sqlalchemy_metadata.schema import attributes, collections, documents, files, versions
 from ragstead.errors import NotFound
@@ -19,18 +19,19 @@ def new_id(prefix: str) -> str:
     return f"{prefix}{secrets.token_hex(12)}"
 
 
+_COLLECTION = select(collections).where(
+    collections.c.name.is_not(None),
+    or_(collections.c.collection_id == bindparam("sought"), collections.c.name == bindparam("sought")),
+)
+
+
 def collection_row(connection: Connection, name_or_id: str) -> Row[Any]:
     """Return the row of the collection of that id or name, the id first; one that is being deleted has no name.
 
     Raises:
         NotFound: If there is none.
     """
-    found = connection.execute(
-        select(collections).where(
-            collections.c.name.is_not(None),
-            or_(collections.c.collection_id == name_or_id, collections.c.name == name_or_id),
-        )
-    ).all()
+    found = connection.execute(_COLLECTION, {"sought": name_or_id}).all()
     if not found:
         raise NotFound("collection", name_or_id, "`GET /v1/vector_stores` lists those there are")
     return next((row for row in found if row.collection_id == name_or_id), found[0])
