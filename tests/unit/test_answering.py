@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from ragstead.answering.features import FEATURES, Passage, TermCounts, read_question
 from ragstead.answering.linear import linear_model
 from ragstead.answering.selection import SelectionSettings, choose, is_brief, sentence_selector
-from ragstead.answering.support import UNSUPPORTED, RefusalReason, Support, support_model
+from ragstead.answering.support import UNSUPPORTED, Support, support_model
 from ragstead.answering.support_features import FINE_FEATURES, TOPIC_FEATURES
 from ragstead.answering.terms import content_terms
 from ragstead.bootstrap.plans import fitted_weights
 from ragstead.errors import ConfigurationError
+from ragstead.model import Reason
 
 RAW = fitted_weights()
 SELECTOR = sentence_selector(RAW["sentences"])
@@ -71,19 +72,19 @@ def test_nothing_retrieved_is_no_answer_and_no_evidence() -> None:
     quotes, support = answer("Who was the leader?", [])
     assert quotes == []
     assert support == UNSUPPORTED
-    assert support.refusal(0.08) is RefusalReason.NO_EVIDENCE
+    assert support.refusal(0.08) is Reason.NO_EVIDENCE
 
 
 def test_an_off_topic_question_has_less_support_and_is_refused_as_such() -> None:
     passages = [Passage(TEXT, "Normans", 0.05, 0.0)]
     _, support = answer("How do I configure a Kafka consumer group?", passages)
     assert support.p_supported < 0.08
-    assert support.refusal(0.08) is RefusalReason.NO_EVIDENCE
+    assert support.refusal(0.08) is Reason.NO_EVIDENCE
 
 
 def test_the_reason_follows_the_topic() -> None:
-    assert Support(0.05, 0.9, 0.05).refusal(0.08) is RefusalReason.LOW_SUPPORT
-    assert Support(0.05, 0.1, 0.5).refusal(0.08) is RefusalReason.NO_EVIDENCE
+    assert Support(0.05, 0.9, 0.05).refusal(0.08) is Reason.LOW_SUPPORT
+    assert Support(0.05, 0.1, 0.5).refusal(0.08) is Reason.NO_EVIDENCE
     assert Support(0.08, 0.1, 0.8).refusal(0.08) is None
 
 

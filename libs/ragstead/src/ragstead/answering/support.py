@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from math import exp
 
 import numpy as np
@@ -23,13 +22,7 @@ from ragstead.answering.linear import Floats, LinearModel, linear_model
 from ragstead.answering.selection import Ranked
 from ragstead.answering.support_features import FINE_FEATURES, TOPIC_FEATURES, Evidence, support_features
 from ragstead.errors import ConfigurationError
-
-
-class RefusalReason(Enum):
-    """Why a question is refused for want of evidence."""
-
-    NO_EVIDENCE = "no_evidence"
-    LOW_SUPPORT = "low_support"
+from ragstead.model import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +39,14 @@ class Support:
     p_on_topic: float
     p_fine: float
 
-    def refusal(self, threshold: float) -> RefusalReason | None:
+    def refusal(self, threshold: float) -> Reason | None:
         """Return why to refuse, or None where `p_supported` reaches `threshold`.
 
         `no_evidence` where the collection is about something else, `low_support` where it is on the topic.
         """
         if self.p_supported >= threshold:
             return None
-        return RefusalReason.NO_EVIDENCE if self.p_on_topic < 0.5 else RefusalReason.LOW_SUPPORT
+        return Reason.NO_EVIDENCE if self.p_on_topic < 0.5 else Reason.LOW_SUPPORT
 
 
 UNSUPPORTED = Support(0.0, 0.0, 0.0)

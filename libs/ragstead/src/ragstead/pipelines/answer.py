@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from ragstead.answering.support import Support
 from ragstead.errors import InvalidRequest
 from ragstead.filters import Filter
 from ragstead.model import Answer, Hit, Reason, Receipt, Strategy
@@ -47,11 +48,11 @@ class Evidence:
     """What the passages say about the question.
 
     Attributes:
-        p_supported: Probability in [0, 1] that they answer it.
+        support: How probable it is that they answer it.
         sentences: Those that do, in the order in which they read best.
     """
 
-    p_supported: float
+    support: Support
     sentences: Sequence[EvidenceSentence] = ()
 
 
@@ -156,7 +157,7 @@ class AnswerPipeline:
     def _refusal(self, draft: _Draft) -> Reason | None:
         if not draft.found.hits:
             return Reason.NO_EVIDENCE
-        return Reason.LOW_SUPPORT if draft.evidence.p_supported < self._plan.min_support else None
+        return draft.evidence.support.refusal(self._plan.min_support)
 
     async def _checked(self, draft: _Draft, checked: VerifiedText) -> AsyncGenerator[str, None]:
         hits: Sequence[Hit] = draft.found.hits
@@ -193,7 +194,7 @@ class AnswerPipeline:
             () if reason else tuple(checked.citations),
             reason is not None,
             reason,
-            draft.evidence.p_supported,
+            draft.evidence.support.p_supported,
             draft.last.finish_reason or "stop",
             receipt,
         )

@@ -55,10 +55,10 @@ class EvidenceAssessor:
     async def __call__(self, question: str, found: SearchResult) -> Evidence:
         """Return the evidence; probability 0 and no sentences where nothing was found."""
         if not found.hits:
-            return Evidence(UNSUPPORTED.p_supported)
+            return Evidence(UNSUPPORTED)
         reading = await self._pool.run(lambda: self._read(question, found))
         if not reading.shortlist.found:
-            return Evidence(UNSUPPORTED.p_supported)
+            return Evidence(UNSUPPORTED)
         vectors = await self._embedder.embed(reading.shortlist.texts, "passage")
         cosines = np.asarray(vectors @ found.vector, dtype=np.float64)
         return await self._pool.run(lambda: self._judge(reading, cosines))
@@ -77,7 +77,7 @@ class EvidenceAssessor:
         support = self._support.judge(reading.question, reading.counts, reading.passages, ranked)
         probability = dict(zip(ranked.found, ranked.probabilities.tolist(), strict=True))
         chosen = choose(ranked, self._settings)
-        return Evidence(support.p_supported, [_sentence(one, probability[one]) for one in chosen])
+        return Evidence(support, [_sentence(one, probability[one]) for one in chosen])
 
 
 def _sentence(candidate: Candidate, probability: float) -> EvidenceSentence:
