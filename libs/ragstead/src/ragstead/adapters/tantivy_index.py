@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -129,8 +129,14 @@ class TantivyIndex:
         with self._writing, self._edge(doing):
             writer = self._writer or self._index.writer(_WRITER_HEAP_BYTES, 1)
             self._writer = None
-            yield writer
-            writer.commit()
+            try:
+                yield writer
+                writer.commit()
+            except BaseException:
+                # lets go of the lock at once, which a mere reference in the traceback would hold on to
+                with suppress(ValueError, OSError, RuntimeError, SystemError):
+                    writer.wait_merging_threads()
+                raise
             self._writer = writer
             self._index.reload()
 
