@@ -161,7 +161,7 @@ def test_evaluation_of_a_beir_folder_measures_every_judged_query(cli, tmp_path):
     lines(folder / "corpus.jsonl", {"_id": "d1", "text": "leave"}, {"_id": "d2", "text": "pay"})
     queries = [{"_id": "q1", "text": "leave"}, {"_id": "q2", "text": "zebra"}, {"_id": "q3", "text": "unjudged"}]
     lines(folder / "queries.jsonl", *queries)
-    lines(folder / "qrels" / "dev.tsv", "query-id\tcorpus-id\tscore", "q1\td1\t1", "q2\td2\t1")
+    lines(folder / "qrels" / "dev.tsv", "query-id\tcorpus-id\tscore", "q1\td1\t1", "q2\td2\t1", "without-text\td2\t1")
     document = cli.json("eval", "run", folder)
     assert document["metrics"] == dict.fromkeys(["ndcg@10", "recall@10", "recall@100", "mrr@10", "hit@1"], 0.5)
     assert (cli.data_dir / "evals" / f"{document['run_id']}.trec").exists()

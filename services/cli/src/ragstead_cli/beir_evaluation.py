@@ -31,6 +31,8 @@ async def measure_beir(
 ) -> tuple[dict[str, float], list[str]]:
     """Ingest the corpus where it is not in yet, search every judged query, and return the means and the TREC run.
 
+    A judged query whose text the folder lacks can't be asked and is left out; one that finds nothing counts as 0.
+
     Raises:
         InvalidRequest: If the folder lacks judgements or queries, or some of its documents can't be indexed.
     """
@@ -38,6 +40,9 @@ async def measure_beir(
     queries = [query for query in read_queries(folder / "queries.jsonl") if query.query_id in qrels]
     if not queries:
         raise InvalidRequest(f"{str(folder)!r} has no query that its qrels judge", param="PATH")
+    unasked = len(qrels) - len({query.query_id for query in queries})
+    if unasked:
+        say(f"ragstead: {unasked} judged queries are not in queries.jsonl; the means leave them out")
     await _ingest(api, folder, options.collection, max_bytes)
     run: dict[str, list[str]] = {}
     lines: list[str] = []
@@ -47,7 +52,7 @@ async def measure_beir(
             run[query.query_id] = [document_id for document_id, _ in ranked or []]
             lines.extend(run_lines(query.query_id, ranked or []))
             searching.advance()
-    return mean_measures(run, qrels), lines
+    return mean_measures(run, {query.query_id: qrels[query.query_id] for query in queries}), lines
 
 
 async def _ingest(api: Api, folder: Path, collection: str, max_bytes: int) -> None:
