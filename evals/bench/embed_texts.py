@@ -9,22 +9,18 @@ import time
 from pathlib import Path
 
 from evals.bench.product import rows_of
-from ragstead.adapters.thread_pool import ThreadWorkPool
-from ragstead.bootstrap.models import open_embedder
-from ragstead.settings import Settings
+from ragstead.bootstrap.embedding import serve_embedding
+from ragstead.settings import DeploymentSettings, EmbeddingServiceSettings, Settings
 
 
 async def seconds_for(texts: list[str]) -> float:
-    """Seconds for the vectors of all texts, after one that warms the model up."""
-    settings = Settings()
-    pool = ThreadWorkPool(settings.deployment.threads + 1, max_waiting=4096)
-    embedder = open_embedder(settings, pool)
-    await embedder.embed(texts[:1], "passage")
-    began = time.perf_counter()
-    vectors = await embedder.embed(texts, "passage")
-    took = time.perf_counter() - began
-    pool.close()
-    if vectors.shape != (len(texts), embedder.dim):
+    """Seconds for the vectors of all texts, after the model has been warmed up; nothing is cached."""
+    settings = Settings(deployment=DeploymentSettings(embedding=EmbeddingServiceSettings(cache_bytes=0)))
+    async with serve_embedding(settings) as model:
+        began = time.perf_counter()
+        vectors = await model.pipeline.embed(texts, "passage")
+        took = time.perf_counter() - began
+    if vectors.shape != (len(texts), model.pipeline.dim):
         raise SystemExit(f"{len(texts)} texts became vectors of shape {vectors.shape}")
     return took
 

@@ -9,7 +9,6 @@ articles that were held out.
 """
 
 import argparse
-import asyncio
 import json
 import random
 import sys
@@ -26,9 +25,8 @@ from ragstead.answering.linear import LinearModel
 from ragstead.answering.selection import Ranked, SelectionSettings, SentenceSelector, Shortlist, choose, is_brief
 from ragstead.answering.support import SupportModel
 from ragstead.answering.support_features import FINE_FEATURES, TOPIC_FEATURES, Evidence, support_features
-from ragstead.bootstrap.models import open_embedder
+from ragstead.bootstrap.models import open_encoder
 from ragstead.settings import Settings
-from ragstead.testing.fakes import InlinePool
 
 SHORTLIST = 12
 THRESHOLD = 0.08
@@ -223,10 +221,10 @@ def _calibration_error(scored: Floats) -> float:
 def main() -> int:
     """Fit, write, and print what was done."""
     args = _arguments()
-    embedder = open_embedder(Settings(), InlinePool())
+    encoder = open_encoder(Settings())
 
     def embed(texts: Sequence[str]) -> Vectors:
-        return asyncio.run(embedder.embed(texts, "passage"))
+        return encoder.encode(encoder.tokenize(texts, "passage", at_most=encoder.max_tokens))
 
     shop = Workshop(args.data, embed)
     learned = shop.questions("squad-v1.1-dev", "squad-v1.1-dev", 10**6)

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import Callable
-from contextvars import ContextVar
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
@@ -14,11 +12,14 @@ import pytest
 from ragstead.adapters.onnx_minilm import OnnxMiniLm, WordPieces
 from ragstead.adapters.onnx_minilm.checkpoint import REVISION, installed_checkpoint
 from ragstead.adapters.onnx_minilm.export import MIN_COSINE, export_minilm, verify_graph
-from ragstead.adapters.onnx_minilm.session import DIM, PASS_TOKENS, Precision, passes
-from ragstead.errors import ConfigurationError, Unavailable
+from ragstead.adapters.onnx_minilm.session import DIM, Precision
+from ragstead.errors import ConfigurationError, InvalidRequest, Unavailable
+from ragstead.pipelines.embed import EmbedPipeline
+from ragstead.pipelines.encode_queue import EncodeQueue
 from ragstead.ports.embedder import Embedder
+from ragstead.ports.encoder import Encoder
 from ragstead.testing.contracts import EmbedderContract
-from ragstead.testing.fakes import HashEmbedder, InlinePool
+from ragstead.testing.fakes import HashEmbedder, HashEncoder, InlinePool
 
 T = TypeVar("T")
 
@@ -41,12 +42,22 @@ class TestHashEmbedder(EmbedderContract):
         return HashEmbedder()
 
 
+def embedder_of(encoder: Encoder) -> EmbedPipeline:
+    pool = InlinePool()
+    return EmbedPipeline(encoder, EncodeQueue(encoder, pool), pool)
+
+
+class TestHashEncoder(EmbedderContract):
+    def embedder(self) -> Embedder:
+        return embedder_of(HashEncoder(max_tokens=256))
+
+
 class OnnxContract(EmbedderContract):
     precision: Precision
 
     @pytest.fixture(autouse=True)
     def _load(self, exported: Path) -> None:
-        self._embedder = OnnxMiniLm(exported, InlinePool(), revision=REVISION, precision=self.precision)
+        self._embedder = embedder_of(OnnxMiniLm(exported, revision=REVISION, precision=self.precision))
 
     def embedder(self) -> Embedder:
         return self._embedder
@@ -64,55 +75,22 @@ class TestOnnxFp32(OnnxContract):
 
 
 def test_near_in_meaning_is_near_in_space(exported: Path) -> None:
-    embedder = OnnxMiniLm(exported, InlinePool(), revision=REVISION)
+    embedder = embedder_of(OnnxMiniLm(exported, revision=REVISION))
     texts = ["How do I reset my password?", "Steps to recover a forgotten login", "Bananas are yellow"]
     a, b, c = asyncio.run(embedder.embed(texts, "passage"))
     assert a @ b > a @ c + 0.3
-
-
-def test_bulk_job_comes_in_slices_that_let_a_query_through(exported: Path) -> None:
-    job = ContextVar("job", default="")
-
-    class Turns:
-        """A pool that gives way before each piece of work, and remembers whose it was."""
-
-        def __init__(self) -> None:
-            self.order: list[str] = []
-
-        async def run(self, work: Callable[[], T]) -> T:
-            await asyncio.sleep(0)
-            self.order.append(job.get())
-            return work()
-
-    async def check() -> None:
-        pool = Turns()
-        embedder = OnnxMiniLm(exported, pool, revision=REVISION)
-
-        async def embed(name: str, texts: list[str]) -> None:
-            job.set(name)
-            await embedder.embed(texts, "passage")
-
-        await asyncio.gather(embed("bulk", ["word " * 200] * 20), embed("query", ["a question"]))
-        assert pool.order.index("query") < 3
-        assert pool.order.count("query") == 1
-        assert pool.order.count("bulk") > 10
-
-    asyncio.run(check())
-
-
-def test_passes_hold_each_text_once_within_the_limit() -> None:
-    lengths = [3, 256, 1, 100, 256, 2, 2, 90]
-    cut = list(passes(lengths, 512))
-    assert sorted(i for part in cut for i in part) == list(range(8))
-    assert all(len(part) * max(lengths[i] for i in part) <= 512 for part in cut)
-    assert list(passes([PASS_TOKENS * 2], PASS_TOKENS)) == [[0]]
 
 
 def test_word_pieces_are_counted_without_special_ones(exported: Path) -> None:
     pieces = WordPieces(exported / "tokenizer.json")
     assert pieces.counts(["", "hello", "hello world", "unbelievability", "\ud800"])[:3] == [0, 1, 2]
     assert pieces.counts(["word " * 1000]) == [1000]
-    assert [len(ids) for ids in pieces.token_ids(["", "word " * 1000])] == [2, 256]
+    assert [len(row) for row in pieces.rows(["", "word " * 1000])] == [2, 1002]
+    assert [len(row) for row in pieces.rows(["", "word " * 1000], at_most=256)] == [2, 256]
+    assert pieces.framed([2023, 102]) == pieces.framed([101, 2023]) == [101, 2023, 102]
+    for strange in ([], [30_522], [-1]):
+        with pytest.raises(InvalidRequest):
+            pieces.framed(strange)
 
 
 def test_foreign_weights_are_refused(tmp_path: Path) -> None:
@@ -130,14 +108,12 @@ def test_graph_that_gives_other_vectors_is_refused(exported: Path) -> None:
 def test_missing_model_names_the_remedy(tmp_path: Path, exported: Path) -> None:
     (tmp_path / "tokenizer.json").write_bytes((exported / "tokenizer.json").read_bytes())
     with pytest.raises(Unavailable, match="export it again"):
-        OnnxMiniLm(tmp_path, InlinePool(), revision=REVISION)
+        OnnxMiniLm(tmp_path, revision=REVISION)
     with pytest.raises(Unavailable, match="tokenizer"):
         WordPieces(tmp_path / "none.json")
 
 
-def test_width_is_the_models(exported: Path) -> None:
-    assert asyncio.run(OnnxMiniLm(exported, InlinePool(), revision=REVISION).embed(["x"], "query")).shape == (
-        1,
-        DIM,
-    )
-    assert np.isfinite(asyncio.run(OnnxMiniLm(exported, InlinePool(), revision=REVISION).embed([""], "query"))).all()
+def test_empty_text_has_a_vector_and_no_rows_have_none(exported: Path) -> None:
+    encoder = OnnxMiniLm(exported, revision=REVISION)
+    assert np.isfinite(encoder.encode(encoder.tokenize([""], "query"))).all()
+    assert encoder.encode([]).shape == (0, DIM)

@@ -3,20 +3,23 @@
 import asyncio
 import json
 import os
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ragstead.adapters.cross_encoder import CrossEncoderReranker
 from ragstead.adapters.onnx_minilm import OnnxMiniLm
 from ragstead.adapters.onnx_minilm.checkpoint import REVISION, installed_checkpoint
 from ragstead.adapters.onnx_minilm.export import export_minilm
 from ragstead.adapters.onnx_minilm.session import Precision
-from ragstead.adapters.sentence_transformers_embedder import SentenceTransformersEmbedder
+from ragstead.adapters.sentence_transformers import CrossEncoderReranker, SentenceTransformersEncoder
 from ragstead.errors import ConfigurationError, Unavailable
+from ragstead.pipelines.embed import EmbedPipeline
+from ragstead.pipelines.encode_queue import EncodeQueue
 from ragstead.ports.embedder import Embedder
+from ragstead.ports.encoder import Encoder
 from ragstead.testing.contracts import EmbedderContract
 from ragstead.testing.fakes import InlinePool
 
@@ -27,6 +30,10 @@ needs_torch = pytest.mark.skipif(
 )
 quiet_torch = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
+OPENED: list[Callable[[Path], object]] = [
+    lambda folder: SentenceTransformersEncoder(folder, name="none"),
+    lambda folder: CrossEncoderReranker(folder, InlinePool(), name="none"),
+]
 TEXTS = [
     "What is the capital of France?",
     "",
@@ -36,23 +43,28 @@ TEXTS = [
 ]
 
 
+def embedder_of(encoder: Encoder) -> EmbedPipeline:
+    pool = InlinePool()
+    return EmbedPipeline(encoder, EncodeQueue(encoder, pool), pool)
+
+
 @pytest.fixture(scope="module")
-def reference() -> SentenceTransformersEmbedder:
+def reference() -> SentenceTransformersEncoder:
     name = f"all-MiniLM-L6-v2@{REVISION}"
-    return SentenceTransformersEmbedder(installed_checkpoint(), InlinePool(), name=name)
+    return SentenceTransformersEncoder(installed_checkpoint(), name=name)
 
 
 @needs_torch
 @quiet_torch
 class TestSentenceTransformers(EmbedderContract):
     @pytest.fixture(autouse=True)
-    def _load(self, reference: SentenceTransformersEmbedder) -> None:
-        self._embedder = reference
+    def _load(self, reference: SentenceTransformersEncoder) -> None:
+        self._embedder = embedder_of(reference)
 
     def embedder(self) -> Embedder:
         return self._embedder
 
-    def test_tokens_are_counted_without_special_ones(self, reference: SentenceTransformersEmbedder) -> None:
+    def test_tokens_are_counted_without_special_ones(self, reference: SentenceTransformersEncoder) -> None:
         assert reference.counts(["", "hello world", "word " * 1000]) == [0, 2, 1000]
 
 
@@ -60,20 +72,21 @@ class TestSentenceTransformers(EmbedderContract):
 @quiet_torch
 @pytest.mark.parametrize(("precision", "least"), [("fp32", 0.9999), ("int8", 0.98)])
 def test_onnx_graph_equals_sentence_transformers(
-    reference: SentenceTransformersEmbedder, tmp_path: Path, precision: Precision, least: float
+    reference: SentenceTransformersEncoder, tmp_path: Path, precision: Precision, least: float
 ) -> None:
     export_minilm(installed_checkpoint(), tmp_path, precision=precision)
-    graph = OnnxMiniLm(tmp_path, InlinePool(), revision=REVISION, precision=precision)
-    wanted = asyncio.run(reference.embed(TEXTS, "passage"))
-    found = asyncio.run(graph.embed(TEXTS, "passage"))
+    graph = OnnxMiniLm(tmp_path, revision=REVISION, precision=precision)
+    rows = graph.tokenize(TEXTS, "passage", at_most=graph.max_tokens)
+    assert rows == reference.tokenize(TEXTS, "passage", at_most=reference.max_tokens)
+    wanted, found = reference.encode(rows), graph.encode(rows)
     assert np.sum(wanted * found, axis=1).min() >= least
 
 
 @needs_torch
 @quiet_torch
 def test_prefix_of_the_role_is_embedded_too() -> None:
-    embedder = SentenceTransformersEmbedder(
-        installed_checkpoint(), InlinePool(), name="prefixed", prefixes={"query": "query: "}
+    embedder = embedder_of(
+        SentenceTransformersEncoder(installed_checkpoint(), name="prefixed", prefixes={"query": "query: "})
     )
     (asked,) = asyncio.run(embedder.embed(["cats"], "query"))
     written, plain = asyncio.run(embedder.embed(["query: cats", "cats"], "passage"))
@@ -135,17 +148,15 @@ def test_reranker_with_several_labels_is_refused(tmp_path: Path) -> None:
 
 @needs_torch
 @quiet_torch
-@pytest.mark.parametrize("opened", [SentenceTransformersEmbedder, CrossEncoderReranker])
-def test_folder_without_a_model_is_unavailable(
-    tmp_path: Path, opened: type[SentenceTransformersEmbedder] | type[CrossEncoderReranker]
-) -> None:
+@pytest.mark.parametrize("opened", OPENED)
+def test_folder_without_a_model_is_unavailable(tmp_path: Path, opened: Callable[[Path], object]) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(Unavailable, match="can't load a model"):
-        opened(tmp_path, InlinePool(), name="none")
+        opened(tmp_path)
 
 
 @pytest.mark.skipif(not MISSING, reason="torch is installed")
 def test_missing_torch_names_the_command(tmp_path: Path) -> None:
-    for opened in (SentenceTransformersEmbedder, CrossEncoderReranker):
+    for opened in OPENED:
         with pytest.raises(ConfigurationError, match=r"pip install 'ragstead\[torch\]'"):
-            opened(tmp_path, InlinePool(), name="none")
+            opened(tmp_path)

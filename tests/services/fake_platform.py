@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ragstead.bootstrap.embedding import EmbeddingModel
 from ragstead.errors import Conflict, NotFound
 from ragstead.filters import matches
 from ragstead.model import (
@@ -31,11 +32,15 @@ from ragstead.model import (
     Verdict,
 )
 from ragstead.pipelines.answer import AskRequest
+from ragstead.pipelines.embed import EmbedPipeline
+from ragstead.pipelines.encode_queue import EncodeQueue, QueueLimits
 from ragstead.pipelines.ingest import Submission
 from ragstead.pipelines.retrieve import SearchRequest, SearchResult
+from ragstead.ports.embedding_events import EmbeddingRelay
 from ragstead.ports.ledger import Submitted
 from ragstead.relevance import TermWeights
 from ragstead.settings import DeploymentSettings, Settings
+from ragstead.testing.fakes import HashEncoder, InlinePool
 
 
 @dataclass(frozen=True)
@@ -286,6 +291,14 @@ def _answer(found: SearchResult) -> Answer:
     return Answer(content, (citation,), False, None, 0.9, "stop", receipt)
 
 
+def hash_embedding(limits: QueueLimits | None = None) -> EmbeddingModel:
+    """An embedding model without a model, that goes by the names of the real one; it reads 16 tokens."""
+    encoder, events, pool = HashEncoder(), EmbeddingRelay(), InlinePool()
+    pipeline = EmbedPipeline(encoder, EncodeQueue(encoder, pool, limits, events), pool, None, events)
+    aliases = frozenset({"text-embedding-3-small", "text-embedding-ada-002"})
+    return EmbeddingModel("all-MiniLM-L6-v2", aliases, encoder.max_tokens, "cpu", pipeline, events)
+
+
 class FakePlatform:
     """Everything behind the gateway."""
 
@@ -300,6 +313,7 @@ class FakePlatform:
         self.answerer = FakeAnswerer(self.retriever)
         self.ingestor = FakeIngestor(self.store, self.files, self.collections, self.blobs)
         self.models = (FakeModel(),)
+        self.embedding = hash_embedding()
         self.ready = {"metadata": (True, "answers"), "vectors": (True, "answers")}
 
     async def create_collection(self, name: str, metadata: Mapping[str, str]) -> Collection:

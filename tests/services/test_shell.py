@@ -49,7 +49,7 @@ def test_body_of_another_content_type_is_a_400_that_says_so(call, kind):
 
 
 def test_unknown_url_and_method_keep_the_shape(call):
-    answer = call("GET", "/v1/embeddings")
+    answer = call("GET", "/v1/moderations")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_url")
     answer = call("DELETE", CHAT)
     assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_supported")

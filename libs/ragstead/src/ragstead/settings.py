@@ -93,6 +93,27 @@ class ParsingSettings(_Section):
     memory_bytes: int = Field(2 << 30, ge=256 << 20)
 
 
+class EmbeddingServiceSettings(_Section):
+    """The embeddings API: a part of the gateway, and a service of its own."""
+
+    port: int = Field(8081, ge=0, le=65535)
+    """Of `ragstead serve embedding`; the gateway has its own."""
+    aliases: Mapping[str, str] = {
+        "text-embedding-ada-002": "all-MiniLM-L6-v2",
+        "text-embedding-3-small": "all-MiniLM-L6-v2",
+    }
+    """Names that requests may use for our models, as applications that were written for OpenAI do."""
+    max_inputs: int = Field(2048, ge=1)
+    """Inputs of one request, as OpenAI has it."""
+    max_waiting_tokens: int = Field(2_000_000, ge=1)
+    """Tokens that may wait before 429. Higher: longer waits instead of refusals."""
+    cache_bytes: int = Field(64 << 20, ge=0)
+    """Vectors kept in this process; 0: none. Higher: more texts that need not be embedded again."""
+    cache_url: SecretReference | None = None
+    """Redis instead, by reference, such as `env:REDIS_URL`; shared by replicas."""
+    cache_ttl_s: float = Field(30 * 86400, gt=0)
+
+
 class DeploymentSettings(_Section):
     """Where things run, and how much of them."""
 
@@ -120,6 +141,7 @@ class DeploymentSettings(_Section):
     milvus_uri: str | None = None
     """Address of a Milvus server; null: Milvus Lite in the data directory."""
     parsing: ParsingSettings = ParsingSettings()
+    embedding: EmbeddingServiceSettings = EmbeddingServiceSettings()
 
     @property
     def threads(self) -> int:

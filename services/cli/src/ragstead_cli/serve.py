@@ -31,6 +31,10 @@ PortOption = Annotated[
     int | None,
     typer.Option("--port", help="Port; the configuration's (8080) if not given.", min=0, max=65535),
 ]
+EmbeddingPortOption = Annotated[
+    int | None,
+    typer.Option("--port", help="Port; the configuration's (8081) if not given.", min=0, max=65535),
+]
 SamplesOption = Annotated[
     Path | None,
     typer.Option("--samples", metavar="DIR", help="Folder to ingest into 'default' if the store is empty."),
@@ -49,17 +53,26 @@ def gateway(invocation: Invocation, port: PortOption = None) -> int:
     return _run(_serve(invocation, port, None))
 
 
+def embedding(invocation: Invocation, port: EmbeddingPortOption = None) -> int:
+    """Serve the embeddings API alone, until Ctrl-C."""
+    from ragstead_embedding.app import run_embedding
+
+    def ready(url: str) -> None:
+        if invocation.json:
+            print_json({"url": url, "pid": os.getpid()})
+        else:
+            console().print(f"Ragstead embeds on {url}/v1/embeddings", style="bold")
+
+    return _run(run_embedding(invocation.settings(), port, on_ready=ready))
+
+
 def register(app: typer.Typer) -> None:
     """List the verbs."""
     verb(app, "up", example="ragstead up --port 8080")(up)
     group = typer.Typer(help="Serve one service.", rich_markup_mode=None)
-    group.callback()(_one_service)
     verb(group, "gateway", example="ragstead serve gateway --port 8080")(gateway)
+    verb(group, "embedding", example="ragstead serve embedding --port 8081")(embedding)
     app.add_typer(group, name="serve")
-
-
-def _one_service() -> None:
-    """Serve one service."""  # a group of one verb would else be that verb itself
 
 
 def _run(main: Coroutine[Any, Any, None]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -84,8 +85,14 @@ class Uploader:
             yield 1
 
     async def texts(self, found: Iterable[CorpusDocument | Failure]) -> AsyncIterator[int]:
-        """Hand texts in, by batches of some hundreds; yields how many after each batch."""
-        async for size in in_flight(self._batches(found), self._batch, limit=_BATCHES_IN_FLIGHT):
+        """Hand texts in, by batches of some hundreds; yields how many after each batch.
+
+        The first batch goes alone: it may have to make the collection, and those beside it would overtake it.
+        """
+        batches = self._batches(found)
+        for first in itertools.islice(batches, 1):
+            yield await self._batch(first)
+        async for size in in_flight(batches, self._batch, limit=_BATCHES_IN_FLIGHT):
             yield size
 
     async def settle(self, progress: Callable[[int], None]) -> Report:

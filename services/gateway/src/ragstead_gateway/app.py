@@ -19,6 +19,8 @@ from ragstead_gateway.search import search_router
 from ragstead_gateway.store_files import store_files_router
 from ragstead_gateway.stores import stores_router
 from ragstead_serving.app import create_service
+from ragstead_serving.embedding_metrics import EmbeddingMetrics
+from ragstead_serving.embeddings import embeddings_router
 from ragstead_serving.host_rules import check_exposure
 from ragstead_serving.metrics import HttpMetrics
 from ragstead_serving.options import ServiceOptions
@@ -57,6 +59,8 @@ def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
     app.include_router(chat_router(platform, AnswerCounter(metrics.registry)))
     for router in (search_router, files_router, stores_router, store_files_router, batches_router, documents_router):
         app.include_router(router(platform))
+    app.include_router(embeddings_router(platform.embedding, max_inputs=deployment.embedding.max_inputs))
+    platform.embedding.events.listeners.append(EmbeddingMetrics(metrics.registry))
     app.include_router(page_router())
     return app
 

@@ -18,6 +18,7 @@ from ragstead_gateway.asking import ask_request
 from ragstead_gateway.examples import CHAT, CHAT_ANSWER, STREAM
 from ragstead_gateway.facade import Platform, ServedModel
 from ragstead_serving.disconnects import while_connected
+from ragstead_serving.embeddings import embedding_model_views
 from ragstead_serving.openapi import Responses, errors
 from ragstead_serving.responses import JsonResponse, ServiceRoute
 from ragstead_serving.sse import EventStream
@@ -58,6 +59,8 @@ def chat_router(platform: Platform, counter: AnswerCounter) -> APIRouter:
     router = APIRouter(route_class=ServiceRoute, tags=["chat"])
     models = {model.name: model for model in platform.models}
     began = int(time.time())
+    views = {name: _view(model, began) for name, model in models.items()}
+    views |= {view.id: view for view in embedding_model_views(platform.embedding)}
     max_chars = platform.settings.deployment.max_question_chars
 
     def find(name: str) -> ServedModel:
@@ -80,13 +83,15 @@ def chat_router(platform: Platform, counter: AnswerCounter) -> APIRouter:
 
     @router.get("/v1/models", response_model=ModelList, responses=errors())
     async def list_models() -> Response:
-        """List the pipelines that `model` may name, and what each can do."""
-        return JsonResponse(ModelList(data=[_view(model, began) for model in models.values()]))
+        """List the pipelines and the embedding model that `model` may name, and what each can do."""
+        return JsonResponse(ModelList(data=list(views.values())))
 
     @router.get("/v1/models/{model}", response_model=ModelView, responses=errors(404))
     async def retrieve_model(model: str) -> Response:
         """Show one of them."""
-        return JsonResponse(_view(find(model), began))
+        if model not in views:
+            raise NotFound("model", model, f"there are {', '.join(sorted(views))}")
+        return JsonResponse(views[model])
 
     return router
 

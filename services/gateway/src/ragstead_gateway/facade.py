@@ -14,6 +14,7 @@ from ragstead.ports.collections import Collections
 from ragstead.ports.documents import Documents, Files
 from ragstead.ports.ledger import Submitted
 from ragstead.settings import Settings
+from ragstead_serving.embeddings import ServedEmbedding
 
 
 class ServedModel(Protocol):
@@ -118,6 +119,11 @@ class Platform(Protocol):
     @property
     def models(self) -> Sequence[ServedModel]:
         """What answers."""
+        ...
+
+    @property
+    def embedding(self) -> ServedEmbedding:
+        """What embeds."""
         ...
 
     async def create_collection(self, name: str, metadata: Mapping[str, str]) -> Collection:

@@ -10,8 +10,7 @@ from pathlib import Path
 from ragstead.adapters.onnx_minilm import OnnxMiniLm, WordPieces
 from ragstead.adapters.onnx_minilm.checkpoint import REVISION, installed_checkpoint
 from ragstead.adapters.onnx_minilm.session import Precision
-from ragstead.ports.embedder import Embedder
-from ragstead.ports.work_pool import WorkPool
+from ragstead.ports.encoder import Encoder
 from ragstead.settings import Settings
 
 _PRECISIONS: dict[str, Precision] = {"onnx-int8": "int8", "onnx-fp32": "fp32"}
@@ -62,35 +61,25 @@ def models_folder(settings: Settings) -> Path:
     return settings.deployment.models_dir / f"all-minilm-l6-v2-{REVISION}"
 
 
-def open_embedder(settings: Settings, pool: WorkPool, pieces: WordPieces | None = None) -> Embedder:
-    """Return the configured embedder; its graph is built first where it is missing.
+def open_encoder(settings: Settings, pieces: WordPieces | None = None) -> Encoder:
+    """Return the configured embedding model; its graph is built first where it is missing.
 
     Args:
         settings: Which one.
-        pool: Where it computes.
-        pieces: The tokenizer, to share one; None: it reads its own.
+        pieces: The tokenizer of the ONNX graphs, to share one; None: it reads its own.
 
     Raises:
         Unavailable: If it can't be had.
     """
     runtime = settings.pipeline.embedder.runtime
     if runtime == "sentence-transformers":
-        from ragstead.adapters.sentence_transformers_embedder import (  # noqa: PLC0415  (imports torch)
-            SentenceTransformersEmbedder,
-        )
+        from ragstead.adapters.sentence_transformers import SentenceTransformersEncoder  # noqa: PLC0415  (brings torch)
 
-        return SentenceTransformersEmbedder(weights_dir(), pool, name=f"all-MiniLM-L6-v2@{REVISION}")
+        return SentenceTransformersEncoder(weights_dir(), name=f"all-MiniLM-L6-v2@{REVISION}")
     precision = _PRECISIONS[runtime]
     if not (models_folder(settings) / f"{precision}.onnx").is_file():
         export_models(settings)
-    return OnnxMiniLm(
-        models_folder(settings),
-        pool,
-        revision=REVISION,
-        precision=precision,
-        passes_at_once=settings.deployment.threads,
-        pieces=pieces,
-    )
+    return OnnxMiniLm(models_folder(settings), revision=REVISION, precision=precision, pieces=pieces)
 
 
 def open_word_pieces() -> WordPieces:

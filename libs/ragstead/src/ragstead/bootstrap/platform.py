@@ -30,8 +30,9 @@ from ragstead.adapters.sqlalchemy_metadata import (
 from ragstead.adapters.tantivy_index import TantivyIndex
 from ragstead.adapters.thread_pool import ThreadWorkPool
 from ragstead.analysis import ANALYSIS_IDENTITY, analyse
+from ragstead.bootstrap.embedding import EmbeddingModel, open_embedding
 from ragstead.bootstrap.indexes import LocalIndexes
-from ragstead.bootstrap.models import open_embedder, open_word_pieces
+from ragstead.bootstrap.models import open_word_pieces
 from ragstead.bootstrap.plans import answer_plan, chunker_of, open_assessor, recipe_of, relevance_model, retrieval_plan
 from ragstead.errors import RagsteadError
 from ragstead.model import Collection, StoredFile
@@ -85,6 +86,7 @@ class Platform:
         answerer: Answers.
         ingestor: Takes in and out.
         models: What answers.
+        embedding: What embeds.
     """
 
     settings: Settings
@@ -99,6 +101,7 @@ class Platform:
     answerer: AnswerPipeline
     ingestor: IngestPipeline
     models: tuple[ServedModel, ...]
+    embedding: EmbeddingModel
     _worker: IngestWorker
     _vectors: MilvusServer
     _index_identity: str
@@ -151,6 +154,7 @@ class _Models:
     """What computes."""
 
     pieces: WordPieces
+    embedding: EmbeddingModel
     embedder: Embedder
     reranker: Reranker | None
     pool: WorkPool
@@ -174,7 +178,7 @@ async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
         lock.acquire()
         stack.callback(lock.release)
         killed = _mark_running(data_dir, stack)
-        models = _open_models(settings, stack)
+        models = await _open_models(settings, stack)
         stores = await _open_stores(settings, models, stack)
         ingestor, worker = _ingestion(settings, stores, models, stack)
         if killed:
@@ -198,22 +202,23 @@ def _mark_running(data_dir: Path, stack: AsyncExitStack) -> bool:
     return killed
 
 
-def _open_models(settings: Settings, stack: AsyncExitStack) -> _Models:
+async def _open_models(settings: Settings, stack: AsyncExitStack) -> _Models:
     pool = ThreadWorkPool(settings.deployment.threads + 1, max_waiting=4096)
     stack.callback(pool.close)
     pieces = open_word_pieces()
-    embedder = open_embedder(settings, pool, pieces)
+    embedding = await open_embedding(settings, pool, stack, pieces)
+    embedder = embedding.pipeline
     engine = settings.pipeline.retrieval.bm25_engine
     pairs = settings.pipeline.retrieval.pair_weight > 0 and engine == "tantivy"
     identity = f"{embedder.identity} {ANALYSIS_IDENTITY} {engine}{'+pairs' if pairs else ''}"
-    return _Models(pieces, embedder, _open_reranker(settings, pool), pool, identity)
+    return _Models(pieces, embedding, embedder, _open_reranker(settings, pool), pool, identity)
 
 
 def _open_reranker(settings: Settings, pool: WorkPool) -> Reranker | None:
     folder = settings.pipeline.retrieval.reranker
     if folder is None:
         return None
-    from ragstead.adapters.cross_encoder import CrossEncoderReranker  # noqa: PLC0415  (imports torch)
+    from ragstead.adapters.sentence_transformers import CrossEncoderReranker  # noqa: PLC0415  (brings torch)
 
     return CrossEncoderReranker(Path(folder), pool, name=folder)
 
@@ -330,6 +335,7 @@ def _compose(
         answerer,
         ingestion[0],
         (ServedModel("ragstead", {"stream": True, "tools": False, "response_format": False, "logprobs": False}),),
+        models.embedding,
         ingestion[1],
         stores.vectors,
         models.index_identity,

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ragstead.errors import IndexMismatch
+from ragstead.errors import IndexMismatch, InvalidRequest
 from ragstead.model import Role, Scope, version_of
 from ragstead.ports.vector_index import Scores
 
@@ -155,8 +155,55 @@ class HashEmbedder:
         return unit
 
     def _word_vector(self, word: str) -> NDArray[np.float64]:
-        seed = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        return np.random.default_rng(int.from_bytes(seed)).standard_normal(self._dim)
+        return np.random.default_rng(_hash(word)).standard_normal(self._dim)
+
+
+class HashEncoder:
+    """Is an `Encoder` without a model: a word's id is drawn from its hash, a row's vector is the sum of its ids' own.
+
+    Ids are 2 to 9,999 and the special ones 0 and 1.
+    """
+
+    def __init__(self, dim: int = 32, max_tokens: int = 16) -> None:
+        self._dim = dim
+        self._max_tokens = max_tokens
+
+    @property
+    def identity(self) -> str:
+        """Name and width."""
+        return f"hash-encoder/{self._dim}"
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector."""
+        return self._dim
+
+    @property
+    def max_tokens(self) -> int:
+        """Ids of a row, special ones among them."""
+        return self._max_tokens
+
+    def tokenize(self, texts: Sequence[str], role: Role, *, at_most: int | None = None) -> list[list[int]]:  # noqa: ARG002
+        """Return the row of each text."""
+        rows = [[0, *(2 + _hash(word) % 9_998 for word in _words(text)), 1] for text in texts]
+        return [row if at_most is None or len(row) <= at_most else [*row[: at_most - 1], 1] for row in rows]
+
+    def framed(self, ids: Sequence[int]) -> list[int]:
+        """Return the row of a caller's own ids."""
+        strange = next((token for token in ids if not 0 <= token < 10_000), None)
+        if strange is not None or not ids:
+            raise InvalidRequest(f"token id {strange} is not in the vocabulary of 0 to 9999")
+        return [0, *ids, 1]
+
+    def encode(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Return unit vectors of shape `[len(rows), dim]`."""
+        sums = [sum(np.random.default_rng(token).standard_normal(self._dim) for token in row) for row in rows]
+        vectors = np.array(sums, dtype=np.float32).reshape(len(rows), self._dim)
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def _hash(word: str) -> int:
+    return int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
 def _words(text: str) -> list[str]:

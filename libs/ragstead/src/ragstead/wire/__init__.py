@@ -28,6 +28,12 @@ from ragstead.wire.documents import (
     TextDocument,
     TextDocuments,
 )
+from ragstead.wire.embeddings import (
+    EmbeddingsBody,
+    EmbeddingsView,
+    EmbeddingUsage,
+    EmbeddingView,
+)
 from ragstead.wire.search import (
     HitDebug,
     HitView,
@@ -98,6 +104,10 @@ __all__ = [
     "DocumentId",
     "DocumentList",
     "DocumentView",
+    "EmbeddingUsage",
+    "EmbeddingView",
+    "EmbeddingsBody",
+    "EmbeddingsView",
     "ErrorBody",
     "ErrorDetail",
     "FileBatchBody",

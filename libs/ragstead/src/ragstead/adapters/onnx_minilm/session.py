@@ -1,10 +1,8 @@
-"""Texts to unit vectors on ONNX Runtime, in slices that let other work in between."""
+"""Token ids to unit vectors on ONNX Runtime."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,60 +11,41 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NoSuchFile
 
-from ragstead.adapters.onnx_minilm.word_pieces import WordPieces
+from ragstead.adapters.onnx_minilm.word_pieces import MAX_TOKENS, WordPieces
 from ragstead.errors import Unavailable
 from ragstead.model import Role
-from ragstead.ports.work_pool import WorkPool
 
 Floats = NDArray[np.float32]
 Precision = Literal["fp32", "int8"]
 
 DIM = 384
-PASS_TOKENS = 512
-"""Tokens that are embedded as one piece of work: more keeps a lone query waiting, less wastes turns."""
-
-_SLICE_TEXTS = 64
 _LOAD_ERRORS = (Fail, InvalidGraph, InvalidProtobuf, NoSuchFile, OSError)
 
 
 class OnnxMiniLm:
-    """Embeds texts with all-MiniLM-L6-v2; an `Embedder`, and by `pieces` a `TokenCounter`.
-
-    The same text gives the same vector, whatever stands beside it. Roles are alike: the model knows no prefixes.
+    """Is all-MiniLM-L6-v2 as an `Encoder`. Roles are alike: the model knows no prefixes.
 
     A pass has one thread, and passes run beside each other: two of them on two cores embed 1.4 times the tokens of one
     pass with two threads, and a short query is faster alone on one than shared by two.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        pool: WorkPool,
-        *,
-        revision: str,
-        precision: Precision = "int8",
-        passes_at_once: int = 2,
-        pieces: WordPieces | None = None,
+        self, folder: Path, *, revision: str, precision: Precision = "int8", pieces: WordPieces | None = None
     ) -> None:
         """Load what `export_minilm` wrote.
 
         Args:
             folder: Holds `int8.onnx` or `fp32.onnx`, and `tokenizer.json`.
-            pool: Where the passes run.
             revision: Head of the weights' sha256, for the identity.
             precision: Which graph.
-            passes_at_once: Passes of one call of `embed` that run beside each other; more than there are cores gains
-                nothing, and as many as the pool has threads keep a lone query waiting.
             pieces: The tokenizer, to share one; None reads that of the folder.
 
         Raises:
             Unavailable: If a file is missing or damaged.
         """
-        self._pool = pool
         self._revision = revision
         self._precision = precision
-        self.pieces = pieces or WordPieces(folder / "tokenizer.json")
-        self._passes_at_once = passes_at_once
+        self._pieces = pieces or WordPieces(folder / "tokenizer.json")
         self._graph = Graph(folder / f"{precision}.onnx")
 
     @property
@@ -79,27 +58,22 @@ class OnnxMiniLm:
         """Width of a vector."""
         return DIM
 
-    async def embed(self, texts: Sequence[str], role: Role) -> Floats:  # noqa: ARG002
-        """Return unit vectors of shape `[len(texts), 384]`; word pieces beyond 256 of a text are left out.
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of a row that the model was trained to read."""
+        return MAX_TOKENS
 
-        Each pass (some 40 ms on one core) is a piece of work of its own, so that a lone query passes between those of
-        a bulk job.
-        """
-        if len(texts) == 1:
-            return await self._pool.run(lambda: self._graph.vectors(self.pieces.token_ids(texts)))
-        rows: list[list[int]] = []
-        for start in range(0, len(texts), _SLICE_TEXTS):
-            piece = texts[start : start + _SLICE_TEXTS]
-            rows += await self._pool.run(partial(self.pieces.token_ids, piece))
-        vectors = np.empty((len(rows), DIM), dtype=np.float32)
-        waiting = passes([len(row) for row in rows], PASS_TOKENS)
+    def tokenize(self, texts: Sequence[str], role: Role, *, at_most: int | None = None) -> list[list[int]]:  # noqa: ARG002
+        """Return the row of each text."""
+        return self._pieces.rows(texts, at_most=at_most)
 
-        async def work() -> None:
-            for indices in waiting:
-                vectors[indices] = await self._pool.run(partial(self._graph.vectors, [rows[i] for i in indices]))
+    def framed(self, ids: Sequence[int]) -> list[int]:
+        """Return the row of a caller's own ids."""
+        return self._pieces.framed(ids)
 
-        await asyncio.gather(*(work() for _ in range(self._passes_at_once)))
-        return vectors
+    def encode(self, rows: Sequence[Sequence[int]]) -> Floats:
+        """Return unit vectors of shape `[len(rows), 384]`, the same for a row whatever stands beside it."""
+        return self._graph.vectors(rows)
 
 
 class Graph:
@@ -126,7 +100,7 @@ class Graph:
         Raises:
             Unavailable: If there is no memory for it.
         """
-        return np.concatenate([self._vector(row) for row in rows])
+        return np.concatenate([np.empty((0, DIM), dtype=np.float32), *(self._vector(row) for row in rows)])
 
     def _vector(self, row: Sequence[int]) -> Floats:
         ids = np.array([row], dtype=np.int64)
@@ -135,18 +109,6 @@ class Graph:
         except Fail as error:
             raise Unavailable("embedding", f"the model failed on {len(row)} tokens: {error}") from error
         return np.asarray(found, dtype=np.float32)
-
-
-def passes(lengths: Sequence[int], pass_tokens: int) -> Iterator[list[int]]:
-    """Cut indices, longest text first, into passes of at most `pass_tokens` tokens, padding counted, one text at least.
-
-    Longest first, so that the first pass claims the memory that all others reuse.
-    """
-    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
-    while order:
-        size = max(1, pass_tokens // max(1, lengths[order[0]]))
-        yield order[:size]
-        order = order[size:]
 
 
 def _options() -> onnxruntime.SessionOptions:

@@ -4,6 +4,7 @@ A test module subclasses a suite and says how the thing under test is opened; py
 methods named `test_*` with an empty folder as `tmp_path`, does the rest. Nothing here needs a test library.
 """
 
+from ragstead.testing.contracts.cache import CacheContract
 from ragstead.testing.contracts.embedder import EmbedderContract
 from ragstead.testing.contracts.lexical_index import Bm25, DurableLexicalIndexContract, LexicalIndexContract
 from ragstead.testing.contracts.vector_index import (
@@ -18,6 +19,7 @@ __all__ = [
     "AXES",
     "DIM",
     "Bm25",
+    "CacheContract",
     "DurableLexicalIndexContract",
     "DurableVectorIndexContract",
     "EmbedderContract",

@@ -1,18 +1,15 @@
-"""A cross-encoder as reranker, by sentence-transformers.
-
-Needs torch, which is imported when the model is opened and not before.
-"""
+"""A cross-encoder as reranker."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ragstead.errors import ConfigurationError, Unavailable
+from ragstead.adapters.sentence_transformers.loading import open_model
+from ragstead.errors import ConfigurationError
 from ragstead.ports.work_pool import WorkPool
 
 _SLICE_PASSAGES = 8
@@ -35,7 +32,7 @@ class CrossEncoderReranker:
         """
         self._pool = pool
         self._name = name
-        self._model = _open(folder)
+        self._model = open_model("CrossEncoder", folder, device="cpu", part="reranker")
         if self._model.num_labels != 1:
             raise ConfigurationError(
                 f"the reranker in {folder} has {self._model.num_labels} labels; one is needed",
@@ -61,16 +58,3 @@ class CrossEncoderReranker:
         logits = self._model.predict(pairs, activation_fn=Identity(), show_progress_bar=False)
         probabilities: list[float] = (1 / (1 + np.exp(-np.asarray(logits, dtype=np.float64)))).tolist()
         return probabilities
-
-
-def _open(folder: Path) -> Any:
-    try:
-        from sentence_transformers import CrossEncoder  # noqa: PLC0415 - brings torch
-    except ImportError as error:
-        raise ConfigurationError(
-            f"the reranker in {folder} needs torch: pip install 'ragstead[torch]'", param="reranker"
-        ) from error
-    try:
-        return CrossEncoder(str(folder), device="cpu", local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise Unavailable("reranking", f"can't load a model from {folder}: {error}") from error

@@ -1,0 +1,208 @@
+"""Feeds an encoder from two lanes, such that a question never waits behind a book.
+
+Requests that fit into one pass go the interactive lane, the others the bulk lane, which is cut into passes of a token
+budget, its requests taking turns. A pass starts the moment that a runner is free: there is no timer that waits for
+company. Rows of several requests share a pass where they are waiting anyway.
+
+What it learnt from: huggingface/text-embeddings-inference, `core/src/queue.rs` (a budget of tokens, requests whose
+caller is gone dropped when they are taken).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragstead.errors import Overloaded, Unavailable
+from ragstead.ports.embedding_events import EmbeddingEvents, EmbeddingRelay
+from ragstead.ports.encoder import Encoder
+from ragstead.ports.work_pool import WorkPool
+
+INTERACTIVE, BULK = "interactive", "bulk"
+_TURNS = 8
+"""Interactive passes after which a waiting bulk one gets its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """How an encoder is fed.
+
+    Attributes:
+        bulk_runners: Bulk passes at once; as many as there are cores.
+        pass_tokens: Tokens of a bulk pass, padding counted. Higher: less overhead, and longer waits for questions. One
+            core reads some 13 a millisecond (MiniLM, int8).
+        interactive_tokens: Tokens up to which a request is interactive, and of an interactive pass.
+        max_waiting_tokens: Tokens that may wait before `Overloaded`. Higher: longer waits instead of refusals.
+    """
+
+    bulk_runners: int = 2
+    pass_tokens: int = 512
+    interactive_tokens: int = 256
+    max_waiting_tokens: int = 2_000_000
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    """The rows of one request, longest first, and what is known of them."""
+
+    lane: str
+    rows: Sequence[Sequence[int]]
+    order: deque[int]
+    out: NDArray[np.float32]
+    done: asyncio.Future[None]
+    missing: int
+    waiting_tokens: int
+    since: float = field(default_factory=time.perf_counter)
+
+
+_Slice = list[tuple[_Job, int]]
+
+
+class EncodeQueue:
+    """Is where rows wait for an encoder. Belongs to one event loop.
+
+    Args:
+        encoder: What encodes.
+        pool: Where it does; it needs `limits.bulk_runners + 1` threads, of which the last one is kept for questions.
+        limits: How it is fed; None for the defaults.
+        events: Hears of it; None for nobody.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        pool: WorkPool,
+        limits: QueueLimits | None = None,
+        events: EmbeddingEvents | None = None,
+    ) -> None:
+        self._encoder = encoder
+        self._pool = pool
+        self._limits = limits or QueueLimits()
+        self._events = events or EmbeddingRelay()
+        self._lanes: dict[str, deque[_Job]] = {INTERACTIVE: deque(), BULK: deque()}
+        self._running = {INTERACTIVE: 0, BULK: 0}
+        self._turns = 0
+        self._waiting_tokens = 0
+        self._runners: set[asyncio.Task[None]] = set()
+
+    async def encode(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Return unit vectors of shape `[len(rows), dim]`. When the caller is cancelled, what waits is dropped.
+
+        Raises:
+            Overloaded: If too much waits already. A request is let in where nothing waits, however large.
+            Unavailable: If the encoder fails.
+        """
+        tokens = sum(map(len, rows))
+        if self._waiting_tokens and self._waiting_tokens + tokens > self._limits.max_waiting_tokens:
+            raise Overloaded(f"{self._waiting_tokens} tokens wait to be embedded already; try again in a moment")
+        lane = INTERACTIVE if tokens <= self._limits.interactive_tokens else BULK
+        order = deque(sorted(range(len(rows)), key=lambda i: -len(rows[i])))
+        out = np.empty((len(rows), self._encoder.dim), dtype=np.float32)
+        if not rows:
+            return out
+        job = _Job(lane, rows, order, out, asyncio.get_running_loop().create_future(), len(rows), tokens)
+        self._lanes[lane].append(job)
+        self._book(tokens)
+        self._start_runners()
+        try:
+            await job.done
+        finally:
+            self._forget(job)
+        return out
+
+    def _book(self, tokens: int) -> None:
+        self._waiting_tokens += tokens
+        self._events.queued(self._waiting_tokens)
+
+    def _forget(self, job: _Job) -> None:
+        """Drop what still waits of a request that has ended or whose caller is gone."""
+        if job.order:
+            job.order.clear()
+            self._lanes[job.lane].remove(job)
+        if job.waiting_tokens:
+            self._book(-job.waiting_tokens)
+            job.waiting_tokens = 0
+
+    def _start_runners(self) -> None:
+        free = self._limits.bulk_runners + 1 - sum(self._running.values())
+        for lane in (INTERACTIVE, BULK):
+            most = free if lane == INTERACTIVE else min(free, self._limits.bulk_runners - self._running[BULK])
+            for _ in range(min(most, len(self._lanes[lane]) if lane == INTERACTIVE else self._bulk_passes())):
+                free -= 1
+                self._running[lane] += 1
+                runner = asyncio.create_task(self._run(lane))
+                self._runners.add(runner)
+                runner.add_done_callback(self._runners.discard)
+
+    def _bulk_passes(self) -> int:
+        """At most how many bulk passes can be made of what waits."""
+        return sum(len(job.order) for job in self._lanes[BULK])
+
+    async def _run(self, lane: str) -> None:
+        """Encode until nothing waits that this runner may take; those of the bulk lane help out in the other one."""
+        try:
+            while some := self._take(lane):
+                await self._encode(some)
+        finally:
+            self._running[lane] -= 1
+            if any(self._lanes.values()):
+                self._start_runners()
+
+    async def _encode(self, some: _Slice) -> None:
+        rows = [job.rows[i] for job, i in some]
+        encoding = asyncio.ensure_future(self._pool.run(partial(self._encoder.encode, rows)))
+        await asyncio.wait({encoding})
+        error = Unavailable("embedding", "the model was stopped") if encoding.cancelled() else encoding.exception()
+        if error is not None:
+            for job in {job for job, _ in some}:
+                if not job.done.done():
+                    job.done.set_exception(error)
+            return
+        vectors = encoding.result()
+        self._events.encoded(len(rows), sum(map(len, rows)))
+        for (job, i), vector in zip(some, vectors, strict=True):
+            job.out[i] = vector
+            job.missing -= 1
+            if not job.missing and not job.done.done():
+                job.done.set_result(None)
+
+    def _take(self, runner: str) -> _Slice:
+        questions, bulk = self._lanes[INTERACTIVE], self._lanes[BULK]
+        if questions and (runner == INTERACTIVE or not bulk or self._turns < _TURNS):
+            self._turns += 1
+            return self._cut(questions, self._limits.interactive_tokens)
+        self._turns = 0
+        return self._cut(bulk, self._limits.pass_tokens) if runner == BULK else []
+
+    def _cut(self, lane: deque[_Job], budget: int) -> _Slice:
+        """Take rows of the first request, and of those after it while there is room; then it is their turn."""
+        some: _Slice = []
+        longest = 0
+        for _ in range(len(lane)):
+            job = lane.popleft()
+            if len(job.order) == len(job.rows):
+                self._events.began(job.lane, time.perf_counter() - job.since)
+            taken = 0
+            while job.order:
+                length = len(job.rows[job.order[0]])
+                if some and max(longest, length) * (len(some) + 1) > budget:
+                    break
+                longest = max(longest, length)
+                some.append((job, job.order.popleft()))
+                taken += length
+            job.waiting_tokens -= taken
+            self._book(-taken)
+            if job.order:
+                if taken:
+                    lane.append(job)
+                else:
+                    lane.appendleft(job)
+                break
+        return some

@@ -1,0 +1,194 @@
+"""`/v1/embeddings` over a model in this process; the gateway and the embedding service both have it."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Sequence
+from typing import Annotated, Any, Protocol
+
+import numpy as np
+import orjson
+from fastapi import APIRouter, Body, Request, Response
+
+from ragstead.errors import InvalidRequest, NotFound
+from ragstead.pipelines.embed import Embedded, EmbedRequest
+from ragstead.ports.embedding_events import EmbeddingRelay
+from ragstead.wire import EmbeddingsBody, EmbeddingsView, ModelView
+from ragstead_serving.disconnects import while_connected
+from ragstead_serving.openapi import errors
+from ragstead_serving.responses import ServiceRoute
+
+_EXAMPLES: Any = {
+    "texts": {
+        "summary": "Two texts",
+        "value": {"model": "all-MiniLM-L6-v2", "input": ["The tide turns at noon.", "When does the tide turn?"]},
+    },
+    "openai": {
+        "summary": "As an application that was written for OpenAI asks",
+        "value": {"model": "text-embedding-3-small", "input": "The tide turns at noon.", "encoding_format": "base64"},
+    },
+}
+_CURE = "LangChain's OpenAIEmbeddings sends texts instead with check_embedding_ctx_length=False"
+
+
+class Embeds(Protocol):
+    """Embeds a request."""
+
+    @property
+    def identity(self) -> str:
+        """Name, revision and precision of the model."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector."""
+        ...
+
+    async def run(self, request: EmbedRequest) -> Embedded:
+        """Return a vector for each input."""
+        ...
+
+
+class ServedEmbedding(Protocol):
+    """An embedding model as the routes see it: `ragstead.bootstrap.embedding.EmbeddingModel`, by its shape."""
+
+    @property
+    def name(self) -> str:
+        """What the `model` of a request names."""
+        ...
+
+    @property
+    def aliases(self) -> frozenset[str]:
+        """Other names for it."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens that it reads of a text."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        ...
+
+    @property
+    def pipeline(self) -> Embeds:
+        """What embeds."""
+        ...
+
+    @property
+    def events(self) -> EmbeddingRelay:
+        """Where whoever measures listens."""
+        ...
+
+
+def embeddings_router(model: ServedEmbedding, *, max_inputs: int) -> APIRouter:
+    """Return the routes `/v1/embeddings` and `/embeddings`.
+
+    Args:
+        model: What embeds.
+        max_inputs: Inputs of one request.
+    """
+    router = APIRouter(route_class=ServiceRoute, tags=["embeddings"])
+
+    async def create_embeddings(
+        request: Request, body: Annotated[EmbeddingsBody, Body(openapi_examples=_EXAMPLES)]
+    ) -> Response:
+        """Turn texts into unit vectors."""
+        if body.model != model.name and body.model not in model.aliases:
+            raise NotFound("model", body.model, f"there are {', '.join([model.name, *sorted(model.aliases)])}")
+        if body.dimensions not in (None, model.pipeline.dim):
+            raise InvalidRequest(
+                f"{model.name} has vectors of {model.pipeline.dim} dimensions alone, not {body.dimensions}",
+                param="dimensions",
+            )
+        inputs = read_input(body.input, max_inputs=max_inputs)
+        if body.model in model.aliases and not isinstance(inputs[0], str):
+            raise InvalidRequest(
+                f"the token ids are {body.model}'s and {model.name} has others: send text, or {model.name}'s own ids "
+                f"under its own name ({_CURE})",
+                param="input",
+            )
+        asked = EmbedRequest(inputs, body.input_type, truncate=body.truncate)
+        found = await while_connected(request.receive, model.pipeline.run(asked))
+        return Response(_written(found, model.name, body.encoding_format), media_type="application/json")
+
+    for path in ("/v1/embeddings", "/embeddings"):
+        router.add_api_route(
+            path,
+            create_embeddings,
+            methods=["POST"],
+            response_model=EmbeddingsView,
+            responses=errors(404, 429),
+            include_in_schema=path.startswith("/v1"),
+        )
+    return router
+
+
+def embedding_model_views(model: ServedEmbedding) -> list[ModelView]:
+    """Return what `/v1/models` shows of the model: itself, then its other names."""
+    created = int(time.time())
+    capabilities = {"embeddings": True, "chat": False}
+    names = [model.name, *sorted(model.aliases)]
+    return [ModelView(id=name, created=created, owned_by="ragstead", capabilities=capabilities) for name in names]
+
+
+def read_input(given: object, *, max_inputs: int) -> Sequence[str] | Sequence[Sequence[int]]:
+    """Return the texts or the rows of token ids of a request.
+
+    Raises:
+        InvalidRequest: If it is neither, or empty, or one of them is; names its index.
+    """
+    if isinstance(given, str):
+        return _texts([given], named=False)
+    if not isinstance(given, list):
+        raise InvalidRequest(f"input must be a string, strings, or token ids, not {given!r:.80}", param="input")
+    if not given:
+        raise InvalidRequest("input is empty; send at least one text", param="input")
+    if all(type(one) is int for one in given):
+        return _rows([given])
+    if len(given) > max_inputs:
+        raise InvalidRequest(
+            f"input has {len(given)} items and may have {max_inputs}; send several requests", param="input"
+        )
+    if isinstance(given[0], list):
+        return _rows(given)
+    return _texts(given, named=True)
+
+
+def _texts(given: Sequence[object], *, named: bool) -> list[str]:
+    texts: list[str] = []
+    for i, text in enumerate(given):
+        name = f"input[{i}]" if named else "input"
+        if not isinstance(text, str):
+            raise InvalidRequest(f"{name} must be a string like the first, not {text!r:.80}", param=name)
+        if not text:
+            raise InvalidRequest(f"{name} is an empty string, which has no embedding", param=name)
+        texts.append(text)
+    return texts
+
+
+def _rows(given: Sequence[object]) -> list[list[int]]:
+    for i, row in enumerate(given):
+        if not isinstance(row, list) or not all(type(one) is int for one in row):
+            raise InvalidRequest(f"input[{i}] must be token ids like the first, not {row!r:.80}", param=f"input[{i}]")
+        if not row:
+            raise InvalidRequest(f"input[{i}] has no token ids", param=f"input[{i}]")
+    return [row for row in given if isinstance(row, list)]
+
+
+def _written(found: Embedded, name: str, encoding: str) -> bytes:
+    vectors = np.ascontiguousarray(found.vectors, dtype="<f4")
+    data = [
+        {
+            "object": "embedding",
+            "index": i,
+            "embedding": base64.b64encode(vector.tobytes()).decode() if encoding == "base64" else vector,
+        }
+        for i, vector in enumerate(vectors)
+    ]
+    usage = {"prompt_tokens": found.tokens, "total_tokens": found.tokens}
+    view = {"object": "list", "data": data, "model": name, "usage": usage}
+    return orjson.dumps(view, option=orjson.OPT_SERIALIZE_NUMPY)

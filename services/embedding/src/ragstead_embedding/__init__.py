@@ -1,0 +1,1 @@
+"""The embedding service: OpenAI's embeddings API over one model. Routes and a process, no logic."""

@@ -1,0 +1,108 @@
+"""The service's routes over an embedding model, and the process that serves them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Body, FastAPI, Response
+
+from ragstead.errors import NotFound
+from ragstead.settings import Settings, resolve_secret
+from ragstead.wire import ModelList, ModelView, RerankBody
+from ragstead_serving.app import create_service
+from ragstead_serving.embedding_metrics import EmbeddingMetrics
+from ragstead_serving.embeddings import ServedEmbedding, embedding_model_views, embeddings_router
+from ragstead_serving.host_rules import check_exposure
+from ragstead_serving.metrics import HttpMetrics
+from ragstead_serving.openapi import errors
+from ragstead_serving.options import ServiceOptions
+from ragstead_serving.responses import JsonResponse, ServiceRoute
+from ragstead_serving.server import bind, serve
+
+_DESCRIPTION = "Texts to vectors, over OpenAI's embeddings API."
+
+
+def create_app(model: ServedEmbedding, settings: Settings, *, api_keys: Sequence[str] = ()) -> FastAPI:
+    """Return the service's ASGI app; it needs no lifespan.
+
+    Args:
+        model: What embeds, open and warm.
+        settings: `deployment` has the limits and the host rules.
+        api_keys: Any of them opens the API; none where it is open.
+    """
+    deployment = settings.deployment
+    options = ServiceOptions(
+        api_keys=tuple(api_keys),
+        allowed_hosts=deployment.allowed_hosts,
+        allowed_origins=deployment.allowed_origins,
+        max_body_bytes=deployment.max_body_bytes,
+        max_in_flight=deployment.max_waiting,
+    )
+
+    async def readiness() -> Mapping[str, tuple[bool, str]]:
+        return {"model": (True, f"{model.pipeline.identity} on {model.device}")}
+
+    metrics = HttpMetrics()
+    version = importlib.metadata.version("ragstead")
+    app = create_service(
+        "Ragstead embeddings", _DESCRIPTION, version, options=options, readiness=readiness, metrics=metrics
+    )
+    app.include_router(embeddings_router(model, max_inputs=deployment.embedding.max_inputs))
+    app.include_router(_models_router(embedding_model_views(model)))
+    model.events.listeners.append(EmbeddingMetrics(metrics.registry))
+    return app
+
+
+def _models_router(views: Sequence[ModelView]) -> APIRouter:
+    router = APIRouter(route_class=ServiceRoute, tags=["models"])
+    by_name = {view.id: view for view in views}
+
+    @router.get("/v1/models", response_model=ModelList, responses=errors())
+    async def list_models() -> Response:
+        """List the model and the other names that `model` may give it."""
+        return JsonResponse(ModelList(data=list(views)))
+
+    @router.get("/v1/models/{model}", response_model=ModelView, responses=errors(404))
+    async def retrieve_model(model: str) -> Response:
+        """Show one of them."""
+        if model not in by_name:
+            raise NotFound("model", model, f"there are {', '.join(by_name)}")
+        return JsonResponse(by_name[model])
+
+    @router.post("/v1/rerank", status_code=404, responses=errors(404))
+    async def rerank(body: Annotated[RerankBody, Body()]) -> Response:
+        """Score documents against a query: 404 while no reranker is served."""
+        raise NotFound("model", body.model, "no reranker is configured")
+
+    return router
+
+
+async def run_embedding(
+    settings: Settings, port: int | None = None, *, on_ready: Callable[[str], None] | None = None
+) -> None:
+    """Serve the embedding model until SIGINT or SIGTERM.
+
+    The address is checked and bound before the model is opened, so a taken port costs no time; requests are answered
+    once the model is warm.
+
+    Args:
+        settings: Both halves; the host is `deployment.host`.
+        port: 0 for any free one; None for `deployment.embedding.port`.
+        on_ready: Called with the URL when requests are answered.
+
+    Raises:
+        ConfigurationError: If the address can be reached from elsewhere and no API key is configured, if the port is
+            taken, or if a key's reference leads nowhere.
+        Unavailable: If the model can't be had.
+    """
+    from ragstead.bootstrap.embedding import serve_embedding  # noqa: PLC0415  (the model; the routes need none)
+
+    deployment = settings.deployment
+    api_keys = [resolve_secret(reference) for reference in deployment.api_keys]
+    check_exposure(deployment.host, api_keys)
+    listener = bind(deployment.host, deployment.embedding.port if port is None else port)
+    with listener.socket:
+        async with serve_embedding(settings) as model:
+            await serve(create_app(model, settings, api_keys=api_keys), listener, on_ready=on_ready)

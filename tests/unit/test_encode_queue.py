@@ -1,0 +1,184 @@
+"""The two lanes before an encoder: who goes first, what is dropped, what is refused, and that every row comes back."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ragstead.adapters.thread_pool import ThreadWorkPool
+from ragstead.errors import Overloaded, Unavailable
+from ragstead.pipelines.encode_queue import BULK, INTERACTIVE, EncodeQueue, QueueLimits
+from ragstead.ports.embedding_events import EmbeddingRelay
+from ragstead.testing.fakes import HashEncoder, InlinePool
+
+LIMITS = QueueLimits(bulk_runners=2, pass_tokens=40, interactive_tokens=20, max_waiting_tokens=10_000)
+QUESTION = [[0, 7, 1]]
+BOOK = [[0, *[9] * 8, 1]] * 100
+POISON = 13
+
+
+class SlowEncoder(HashEncoder):
+    """Takes its time, remembers its passes, and fails on one id."""
+
+    def __init__(self, pass_s: float = 0.0) -> None:
+        super().__init__(max_tokens=512)
+        self._pass_s = pass_s
+        self._lock = threading.Lock()
+        self.passes: list[list[Sequence[int]]] = []
+
+    def encode(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+        time.sleep(self._pass_s)
+        with self._lock:
+            self.passes.append(list(rows))
+        if any(POISON in row for row in rows):
+            raise Unavailable("embedding", "it broke")
+        return super().encode(rows)
+
+
+class Heard(EmbeddingRelay):
+    """Remembers lanes and what waited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lanes: list[str] = []
+        self.waiting: list[int] = []
+
+    def began(self, lane: str, waited_s: float) -> None:
+        assert waited_s >= 0
+        self.lanes.append(lane)
+
+    def queued(self, tokens: int) -> None:
+        self.waiting.append(tokens)
+
+
+@pytest.fixture
+def pool():
+    made = ThreadWorkPool(3)
+    yield made
+    made.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.lists(st.integers(14, 99), min_size=1, max_size=50), max_size=12), max_size=6))
+def test_each_row_comes_back_in_its_place(requests: list[list[list[int]]]) -> None:
+    async def check() -> None:
+        heard = Heard()
+        encoder = SlowEncoder()
+        queue = EncodeQueue(encoder, InlinePool(), LIMITS, heard)
+        found = await asyncio.gather(*(queue.encode(rows) for rows in requests))
+        for rows, vectors in zip(requests, found, strict=True):
+            assert vectors.shape == (len(rows), encoder.dim)
+            assert np.allclose(vectors, HashEncoder().encode(rows))
+        assert sorted(map(tuple, (row for one in encoder.passes for row in one))) == sorted(
+            tuple(row) for rows in requests for row in rows
+        )
+        assert all(len(one) == 1 or max(map(len, one)) * len(one) <= 40 for one in encoder.passes)
+        assert not heard.waiting or heard.waiting[-1] == 0
+
+    asyncio.run(check())
+
+
+def test_question_overtakes_a_book(pool: ThreadWorkPool) -> None:
+    async def check() -> None:
+        heard = Heard()
+        encoder = SlowEncoder(0.01)
+        queue = EncodeQueue(encoder, pool, LIMITS, heard)
+        book = asyncio.create_task(queue.encode(BOOK))
+        await asyncio.sleep(0.03)
+        before = len(encoder.passes)
+        await queue.encode(QUESTION)
+        assert not book.done()
+        assert len(encoder.passes) - before <= 4  # its own, and those that ran beside it
+        await book
+        assert heard.lanes == [BULK, INTERACTIVE]
+
+    asyncio.run(check())
+
+
+def test_questions_do_not_starve_a_book(pool: ThreadWorkPool) -> None:
+    async def check() -> None:
+        encoder = SlowEncoder(0.001)
+        queue = EncodeQueue(encoder, pool, LIMITS)
+        over = asyncio.Event()
+
+        async def ask() -> None:
+            while not over.is_set():
+                await queue.encode(QUESTION)
+
+        askers = [asyncio.create_task(ask()) for _ in range(16)]
+        await asyncio.wait_for(queue.encode(BOOK), 10)
+        over.set()
+        await asyncio.gather(*askers)
+
+    asyncio.run(check())
+
+
+def test_books_take_turns(pool: ThreadWorkPool) -> None:
+    async def check() -> None:
+        encoder = SlowEncoder(0.002)
+        queue = EncodeQueue(encoder, pool, LIMITS)
+        first, second = ([[0, *[word] * 8, 1]] * 60 for word in (20, 30))
+        await asyncio.gather(queue.encode(first), queue.encode(second))
+        words = [one[0][1] for one in encoder.passes]
+        assert 20 in words[:6]
+        assert 30 in words[:6]
+
+    asyncio.run(check())
+
+
+def test_what_a_caller_who_left_waited_for_is_dropped(pool: ThreadWorkPool) -> None:
+    async def check() -> None:
+        heard = Heard()
+        encoder = SlowEncoder(0.01)
+        queue = EncodeQueue(encoder, pool, LIMITS, heard)
+        book = asyncio.create_task(queue.encode(BOOK))
+        await asyncio.sleep(0.03)
+        book.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await book
+        assert heard.waiting[-1] == 0
+        await queue.encode(QUESTION)
+        assert len(encoder.passes) < 12  # of the 25 that the book has
+
+    asyncio.run(check())
+
+
+def test_too_much_is_refused_and_one_large_request_is_not(pool: ThreadWorkPool) -> None:
+    async def check() -> None:
+        queue = EncodeQueue(SlowEncoder(0.005), pool, QueueLimits(2, 40, 20, max_waiting_tokens=500))
+        book = asyncio.create_task(queue.encode(BOOK))
+        await asyncio.sleep(0.01)
+        with pytest.raises(Overloaded, match="tokens wait"):
+            await queue.encode(BOOK)
+        assert len(await book) == 100
+        assert len(await queue.encode(BOOK)) == 100
+
+    asyncio.run(check())
+
+
+def test_failure_meets_those_alone_whose_rows_were_in_the_pass(pool: ThreadWorkPool) -> None:
+    async def check() -> None:
+        queue = EncodeQueue(SlowEncoder(0.001), pool, LIMITS)
+        bad = [[0, *[POISON] * 30, 1]] * 3
+        outcomes = await asyncio.gather(queue.encode(BOOK), queue.encode(bad), return_exceptions=True)
+        assert isinstance(outcomes[1], Unavailable)
+        assert not isinstance(outcomes[0], BaseException)
+        assert len(await queue.encode(QUESTION)) == 1
+
+    asyncio.run(check())
+
+
+def test_closed_pool_is_told_and_hangs_nobody() -> None:
+    async def check() -> None:
+        pool = ThreadWorkPool(1)
+        queue = EncodeQueue(SlowEncoder(), pool, LIMITS)
+        pool.close()
+        with pytest.raises(RuntimeError):
+            await queue.encode(QUESTION)
+
+    asyncio.run(check())
