@@ -23,6 +23,9 @@ Floats = NDArray[np.float32]
 _TEXTS_A_TURN = 64
 """Texts that are tokenised as one piece of work."""
 
+_SHORT_CHARS = 1_000
+"""Characters that are tokenised where they are, as that takes less (some 50 us) than the way to a thread."""
+
 _COUNT = struct.Struct("<I")
 
 
@@ -145,6 +148,9 @@ class EmbedPipeline:
 
     async def _rows(self, request: EmbedRequest, wanted: Sequence[int]) -> list[list[int]]:
         """Return the rows of the inputs, cut just beyond the model's length."""
+        short = len(wanted) == 1 and len(request.inputs[wanted[0]]) <= _SHORT_CHARS
+        if short:
+            return self._tokenized(request, wanted)
         rows: list[list[int]] = []
         for start in range(0, len(wanted), _TEXTS_A_TURN):
             turn = wanted[start : start + _TEXTS_A_TURN]

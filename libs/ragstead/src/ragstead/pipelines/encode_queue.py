@@ -103,10 +103,12 @@ class EncodeQueue:
         if self._waiting_tokens and self._waiting_tokens + tokens > self._limits.max_waiting_tokens:
             raise Overloaded(f"{self._waiting_tokens} tokens wait to be embedded already; try again in a moment")
         lane = INTERACTIVE if tokens <= self._limits.interactive_tokens else BULK
+        if not rows:
+            return np.empty((0, self._encoder.dim), dtype=np.float32)
+        if len(rows) == 1 and lane == INTERACTIVE and not self._lanes[lane] and self._free_runners():
+            return await self._at_once(rows, tokens)
         order = deque(sorted(range(len(rows)), key=lambda i: -len(rows[i])))
         out = np.empty((len(rows), self._encoder.dim), dtype=np.float32)
-        if not rows:
-            return out
         job = _Job(lane, rows, order, out, asyncio.get_running_loop().create_future(), len(rows), tokens)
         self._lanes[lane].append(job)
         self._book(tokens)
@@ -116,6 +118,22 @@ class EncodeQueue:
         finally:
             self._forget(job)
         return out
+
+    async def _at_once(self, rows: Sequence[Sequence[int]], tokens: int) -> NDArray[np.float32]:
+        """Encode a question that finds a runner free, without the queue's detours."""
+        self._running[INTERACTIVE] += 1
+        self._events.began(INTERACTIVE, 0.0)
+        try:
+            vectors = await self._pool.run(partial(self._encoder.encode, rows))
+        finally:
+            self._running[INTERACTIVE] -= 1
+            if any(self._lanes.values()):
+                self._start_runners()
+        self._events.encoded(len(rows), tokens)
+        return vectors
+
+    def _free_runners(self) -> int:
+        return self._limits.bulk_runners + 1 - sum(self._running.values())
 
     def _book(self, tokens: int) -> None:
         self._waiting_tokens += tokens
@@ -131,7 +149,7 @@ class EncodeQueue:
             job.waiting_tokens = 0
 
     def _start_runners(self) -> None:
-        free = self._limits.bulk_runners + 1 - sum(self._running.values())
+        free = self._free_runners()
         for lane in (INTERACTIVE, BULK):
             most = free if lane == INTERACTIVE else min(free, self._limits.bulk_runners - self._running[BULK])
             for _ in range(min(most, len(self._lanes[lane]) if lane == INTERACTIVE else self._bulk_passes())):
