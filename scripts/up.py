@@ -110,8 +110,11 @@ def serve(port: int, number: str) -> int:
 def up() -> int:
     """Checks, sets up, serves; the exit code of the platform."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8080), help="default: 8080, or PORT")
-    port: int = parser.parse_args().port
+    parser.add_argument("--port", default=os.environ.get("PORT") or "8080", help="default: 8080, or PORT")
+    given: str = parser.parse_args().port
+    if not (given.isdecimal() and 0 < int(given) < 65536):
+        raise SetupFailed(f"port {given!r} is no number from 1 to 65535: make up PORT=8081")
+    port = int(given)
     if ready(port) is not None:
         say(f"a Ragstead runs at port {port} already; for one more from another folder: make up PORT={port + 10}")
         announce(port)

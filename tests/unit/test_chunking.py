@@ -66,6 +66,7 @@ def assert_sound(extracted: ExtractedText, chunks: Sequence[Chunk], counter: Wor
         assert extracted.text[one.start : one.end] == one.text
         assert one.text.strip() == one.text != ""
         assert one.page == extracted.page_at(one.start)
+        assert all(one.page_at(offset) == extracted.page_at(offset) for offset in range(one.start, one.end, 7))
         covered[one.start : one.end] = b"\1" * (one.end - one.start)
     assert all(seen or character.isspace() for seen, character in zip(covered, extracted.text, strict=True))
     assert all(size <= most for size in counter.counts([indexed_text(title, one) for one in chunks]))
@@ -200,6 +201,16 @@ def test_page_is_that_of_the_first_character(counter: WordPieces) -> None:
     chunks = chunk(extracted, counter, sentences)
     assert_sound(extracted, chunks, counter)
     assert {one.page for one in chunks} == {1, 2, 3}
+
+
+def test_chunk_over_several_pages_knows_where_each_begins(counter: WordPieces) -> None:
+    builder = TextBuilder()
+    for page in range(3):
+        builder.page_break()
+        builder.paragraph(f"Slide {page} is short.")
+    extracted = builder.build()
+    (one,) = chunk(extracted, counter, sentences)
+    assert [one.page_at(extracted.text.index(f"Slide {page}")) for page in range(3)] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("sizes", [{"max_tokens": 70}, {"target_tokens": 2}, {"overlap_tokens": 150}])

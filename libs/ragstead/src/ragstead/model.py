@@ -191,6 +191,7 @@ class Chunk:
         text: The words themselves.
         heading_path: Titles of the headings it stands under, outermost first.
         page: Page on which it begins, from 1; None where the format has none.
+        page_breaks: Offsets in the document's text, within the chunk, at which the pages after that one begin.
     """
 
     position: int
@@ -199,6 +200,11 @@ class Chunk:
     text: str
     heading_path: tuple[str, ...] = ()
     page: int | None = None
+    page_breaks: tuple[int, ...] = ()
+
+    def page_at(self, offset: int) -> int | None:
+        """Page on which an offset of the document's text within the chunk lies; None where the format has none."""
+        return None if self.page is None else self.page + sum(1 for start in self.page_breaks if start <= offset)
 
     def __post_init__(self) -> None:
         if not (0 <= self.position < CHUNKS_PER_VERSION and 0 <= self.start < self.end):

@@ -64,7 +64,7 @@ async def _one(invocation: Invocation, options: Options, question: str) -> None:
     from ragstead_cli.queries import ask as ask_once
     from ragstead_cli.session import connect
 
-    async with connect(invocation) as api:
+    async with connect(invocation, finds=True) as api:
         answer = await ask_once(api, question, options)
     invocation.show(answer, lambda: _show(answer))
 
@@ -78,7 +78,7 @@ async def _batch(invocation: Invocation, options: Options, path: Path, answers: 
     questions = read_queries(path)
     refused = rejected = 0
     with replaced_file(answers) as out:
-        async with connect(invocation) as api:
+        async with connect(invocation, finds=True) as api:
             started = time.monotonic()
             with progress_display() as progress:
                 asking = Bar(progress, "asking", len(questions))

@@ -18,7 +18,7 @@ async def list_all(invocation: Invocation) -> None:
     from ragstead_cli.session import connect
     from ragstead_cli.uploads import list_documents
 
-    async with connect(invocation) as api:
+    async with connect(invocation, finds=True) as api:
         views = [view async for view in list_documents(api, invocation.collection)]
     for view in views:
         view.pop("text", None)
@@ -26,7 +26,11 @@ async def list_all(invocation: Invocation) -> None:
     def for_people() -> None:
         from rich.table import Table
 
-        table = Table("document", "state", "pages", "chunks", "title", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
+        whole = max((len(view["document_id"]) for view in views), default=0)  # as the other verbs take it
+        table.add_column("document", no_wrap=True, min_width=whole)
+        for name in ("state", "pages", "chunks", "title"):
+            table.add_column(name, no_wrap=True)
         for view in views:
             pages = "" if view["pages"] is None else str(view["pages"])
             state = f"{view['state']}: {view['reason']}" if view["reason"] else view["state"]
@@ -41,7 +45,7 @@ async def show(invocation: Invocation, document_id: DocumentIdArgument, text: Te
     from ragstead_cli.api import store_path
     from ragstead_cli.session import connect
 
-    async with connect(invocation) as api:
+    async with connect(invocation, finds=True) as api:
         path = store_path(invocation.collection, "documents", document_id)
         view = await api.get(path, **({"text": "true"} if text else {}))
     if not text:
@@ -64,7 +68,7 @@ async def delete(invocation: Invocation, document_id: DocumentIdArgument) -> Non
     from ragstead_cli.api import store_path
     from ragstead_cli.session import connect
 
-    async with connect(invocation) as api:
+    async with connect(invocation, finds=True) as api:
         await api.send("DELETE", store_path(invocation.collection, "documents", document_id))
     invocation.show({"document_id": document_id, "deleted": True}, lambda: console().print(f"deleted {document_id}"))
 

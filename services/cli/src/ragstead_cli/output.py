@@ -50,11 +50,16 @@ def log_in_lines(level: int = logging.WARNING) -> None:
     logging.getLogger("ragstead_serving").setLevel(logging.ERROR)  # what it refuses, the verb tells itself
 
 
+_UNBOUNDED = 100_000
+
+
 def console() -> Console:
     """Return the console for people's results, on stdout; it interprets no markup in them."""
     from rich.console import Console
 
-    return Console(markup=False, highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+    for_people = sys.stdout.isatty()
+    width = None if for_people else _UNBOUNDED  # a table in a pipe is not cut
+    return Console(markup=False, highlight=False, emoji=False, soft_wrap=not for_people, width=width)
 
 
 class Bar:

@@ -68,7 +68,7 @@ async def _one(invocation: Invocation, options: Options, query: str) -> None:
     from ragstead_cli.queries import search as search_once
     from ragstead_cli.session import connect
 
-    async with connect(invocation) as api:
+    async with connect(invocation, finds=True) as api:
         found = await search_once(api, query, options)
     invocation.show(found, lambda: _show(found))
 
@@ -83,7 +83,7 @@ async def _batch(invocation: Invocation, options: Options, path: Path, run: Path
     queries = read_queries(path)
     refused = 0
     with replaced_file(run) as out:
-        async with connect(invocation) as api:
+        async with connect(invocation, finds=True) as api:
             started = time.monotonic()
             with progress_display() as progress:
                 searching = Bar(progress, "searching", len(queries))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from ragstead.bootstrap.ownership import Owner, read_owner
-from ragstead.errors import StoreInUse
+from ragstead.errors import NotFound, StoreInUse
 from ragstead_cli.api import Api
 from ragstead_cli.output import log_in_lines
 
@@ -32,17 +32,25 @@ _TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 
 
 @contextlib.asynccontextmanager
-async def connect(invocation: Invocation, settings: Settings | None = None) -> AsyncIterator[Api]:
+async def connect(
+    invocation: Invocation, settings: Settings | None = None, *, finds: bool = False
+) -> AsyncIterator[Api]:
     """Give the API of the platform that owns the data directory; where none runs, of one composed here.
 
     Args:
         invocation: Names the configuration and the data directory.
         settings: Those of the invocation where they were read already.
+        finds: Whether the verb only looks at what is there; a data directory that is not is then not made.
 
     Raises:
+        NotFound: If the verb only looks, and there is no data directory.
         StoreInUse: If the directory is held, for ten seconds on end, by a process that can't be talked to.
     """
     settings = settings or invocation.settings()
+    data_dir = settings.deployment.data_dir
+    if finds and not data_dir.exists():
+        hint = "`ragstead ingest` makes one; --data-dir or RAGSTEAD_DATA_DIR names that of a platform that runs"
+        raise NotFound("data directory", str(data_dir.absolute()), hint)
     async with contextlib.AsyncExitStack() as stack:
         claimed = await _claim(settings, stack)
         if isinstance(claimed, Owner):

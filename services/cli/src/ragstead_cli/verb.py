@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ragstead.errors import InvalidRequest
 from ragstead_cli.output import print_json
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ DataDirOption = Annotated[
     typer.Option("--data-dir", help="Data directory; default .ragstead, or RAGSTEAD_DATA_DIR.", metavar="DIR"),
 ]
 CollectionOption = Annotated[str, typer.Option("--collection", help="Collection of the documents.", metavar="NAME")]
+
+_COLLECTION = r"\w[\w.\- ]{0,127}"
+"""What the API takes (`ragstead.wire.stores.COLLECTION_NAME`, whose import would slow down every verb)."""
 
 Implementation = Callable[..., int | Coroutine[Any, Any, int | None] | None]
 
@@ -44,6 +49,14 @@ class Invocation:
     config: Path | None
     data_dir: Path | None
     collection: str = "default"
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(_COLLECTION, self.collection):
+            raise InvalidRequest(
+                f"--collection {self.collection!r} is no name: 1 to 128 letters, digits, `_`, `.`, `-` and spaces, "
+                "of which a letter, digit or `_` comes first",
+                param="--collection",
+            )
 
     def settings(self) -> Settings:
         """Read the settings.

@@ -106,7 +106,7 @@ def _citation(citation: Citation) -> CitationView:
         file_id=citation.stored.file_id,
         chunk_id=citation.stored.chunk_id,
         filename=citation.stored.filename,
-        page=citation.stored.chunk.page,
+        page=citation.stored.chunk.page_at(citation.quote_start),
         quote=citation.quote,
         quote_start=citation.quote_start,
         quote_end=citation.quote_end,

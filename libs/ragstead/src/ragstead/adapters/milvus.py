@@ -38,6 +38,8 @@ _LOAD_TIMEOUT_S = 300.0  # a server builds what it lacks when it loads
 _BATCH = 1_000
 _TIE_MARGIN = 16
 _STRONG = "Strong"
+_NO_PINGS = {"grpc.keepalive_time_ms": 2**31 - 1}
+"""For Lite, which ends a connection that pings every ten seconds; over a Unix socket a dead end shows without."""
 _FIELDS = {"anns_field": "vector", "search_params": {"metric_type": "COSINE", "params": {}}}
 
 
@@ -246,8 +248,11 @@ def _connected(uri: str, token: str, timeout_s: float) -> _Client:
     from pymilvus import MilvusClient  # noqa: PLC0415 - slow, see above
 
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it logs what it raises
+    local = uri.startswith("unix:")
     with _edge(f"connect to {uri}"):
-        return MilvusClient(uri=uri, token=token, timeout=timeout_s, dedicated=True)
+        return MilvusClient(
+            uri=uri, token=token, timeout=timeout_s, dedicated=True, grpc_options=_NO_PINGS if local else {}
+        )
 
 
 @contextmanager

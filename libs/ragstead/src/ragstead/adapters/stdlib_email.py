@@ -49,6 +49,8 @@ class EmailLoader:
             body = message.get_body(("plain", "html"))
             if body is not None:
                 self._body(builder, body)
+            elif isinstance(raw := message.get_payload(), str):  # a multipart whose boundary never comes
+                builder.paragraph(raw)
             for part in list(_attachments(message, body))[:_MAX_ATTACHMENTS]:
                 self._attachment(builder, part)
             return builder.build(_header(message, "Subject"))
@@ -68,6 +70,9 @@ class EmailLoader:
             inner = part.get_payload()
             content = inner[0].as_bytes() if isinstance(inner, list) and isinstance(inner[0], Message) else b""
             name = name if name.endswith(".eml") else f"{name}.eml"
+        elif part.is_multipart():  # message/delivery-status: blocks of fields
+            blocks = [str(block).strip() for block in part.get_payload()]
+            content, name = "\n\n".join(blocks).encode(), f"{part.get_content_subtype()}.txt"
         else:
             content = _payload(part)
         if part.get_content_maintype() in {"image", "audio", "video"}:
@@ -109,7 +114,7 @@ def _attachments(message: EmailMessage, body: Message | None) -> Iterator[Messag
             continue
         if part.get_content_type() == "multipart/alternative":
             continue
-        if part.is_multipart() and part.get_content_type() != "message/rfc822":
+        if part.is_multipart() and part.get_content_maintype() != "message":
             todo = [*(one for one in cast("list[Message]", part.get_payload())), *todo]
-        elif part is not message:
+        elif part is not message or part.is_multipart():
             yield part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -276,4 +276,6 @@ def _halved(text: str, span: _Span) -> list[_Span]:
 
 def _chunk(extracted: ExtractedText, span: _Span, position: int) -> Chunk:
     page = bisect_right(extracted.page_starts, span.start) or None
-    return Chunk(position, span.start, span.end, extracted.text[span.start : span.end], span.path, page)
+    breaks = extracted.page_starts[page or 0 : bisect_left(extracted.page_starts, span.end)]
+    text = extracted.text[span.start : span.end]
+    return Chunk(position, span.start, span.end, text, span.path, page, tuple(breaks))

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from ragstead.wire.shapes import AttributeMap, Body, DocumentId, View
 
-CollectionName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^\w[\w.\- ]*$")]
+COLLECTION_NAME = r"^\w[\w.\- ]*$"
+CollectionName = Annotated[str, Field(min_length=1, max_length=128, pattern=COLLECTION_NAME)]
 """A collection's name: a letter, digit or underscore, then those, dots, hyphens and spaces; not `vs_...`."""
 
 Query = Annotated[str, Field(min_length=1)]

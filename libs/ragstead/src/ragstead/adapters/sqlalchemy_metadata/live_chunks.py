@@ -65,6 +65,7 @@ _FETCH: Select[Any] = (
         chunks.c.text,
         chunks.c.heading_path,
         chunks.c.page,
+        chunks.c.page_breaks,
         versions.c.title,
         documents.c.document_id,
         documents.c.file_id,
@@ -98,7 +99,8 @@ def _fetch(
 def _stored(row: Row[Any]) -> StoredChunk:
     version = version_of(row.key)
     position = row.key % CHUNKS_PER_VERSION
-    chunk = Chunk(position, row.start, row.end, row.text, tuple(row.heading_path), row.page)
+    breaks = tuple(row.page_breaks or ())
+    chunk = Chunk(position, row.start, row.end, row.text, tuple(row.heading_path), row.page, breaks)
     chunk_id = f"{row.document_id}:{version}:{position}"
     return StoredChunk(row.key, chunk_id, row.document_id, row.file_id, row.filename, row.title, chunk)
 

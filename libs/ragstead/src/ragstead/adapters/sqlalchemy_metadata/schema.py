@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """Migration that this code needs; `migrations/versions` ends with it."""
 
 metadata = MetaData()
@@ -113,4 +113,5 @@ chunks = Table(
     Column("page", Integer),
     Column("heading_path", JSON, nullable=False),
     Column("text", Text, nullable=False),
+    Column("page_breaks", JSON(none_as_null=True)),
 )
