@@ -79,6 +79,14 @@ def test_a_hard_wrapped_sentence_stays_whole() -> None:
     assert pieces(text) == [text]
 
 
+def test_a_wide_table_row_is_cut_between_cells() -> None:
+    cells = [f"Column {i}: some words that fill the cell number {i}" for i in range(12)]
+    row = " | ".join(cells)
+    cut = [piece.strip(" |") for piece in pieces(row)]
+    assert len(cut) > 1
+    assert [cell for piece in cut for cell in piece.split(" | ")] == cells
+
+
 def test_a_long_sentence_is_cut_at_a_clause_within_the_cap() -> None:
     text = " ".join(["word"] * 30) + "; " + " ".join(["more"] * 40) + "."
     cut = pieces(text)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 MAX_WORDS = 60
 _MAX_CHARS_PER_WORD = 8  # a cap in characters for scripts and strings without spaces
 _WORD = re.compile(r"\S+")
+_CELL = ("|",)
 _STRONG = (";", ":", "\u2014", "\u2013", "--", "\uff1b", "\uff1a")
 _WEAK = (",", "\uff0c", "\u3001", ")", "\uff09")
 
@@ -15,8 +16,8 @@ _WEAK = (",", "\uff0c", "\u3001", ")", "\uff09")
 def cut_long(text: str, start: int, end: int, *, max_words: int = MAX_WORDS) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of the pieces of one sentence, adjoining: the sentence itself if it is short enough.
 
-    A piece ends after the strongest clause mark in the second half of its window (``;`` ``:`` and dashes over
-    commas), at the last word when there is none. No piece has more than `max_words` words, and none is longer
+    A piece ends after the strongest mark in the last two thirds of its window (the end of a table's cell over ``;``
+    ``:`` and dashes over commas), at the last word when there is none. No piece has more than `max_words` words, and none is longer
     than 8 * `max_words` characters unless a single word is cut.
 
     Args:
@@ -63,7 +64,7 @@ def _window(words: list[tuple[int, int]], first: int, max_words: int) -> int:
 
 def _best_cut(text: str, words: list[tuple[int, int]], first: int, last: int) -> int:
     middle = first + max(1, (last - first) // 3)
-    for marks in (_STRONG, _WEAK):
+    for marks in (_CELL, _STRONG, _WEAK):
         for at in range(last, middle, -1):
             if text[max(words[at - 1][0], words[at - 1][1] - 2) : words[at - 1][1]].endswith(marks):
                 return at
