@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ragstead.errors import NotFound
 from ragstead.model import State
+from ragstead.wire import SearchView
 from ragstead_gateway.batches import Batch
 
 STORES = "/v1/vector_stores"
@@ -152,8 +153,10 @@ def test_our_search_returns_hits_with_offsets_and_debug_when_asked(call, handboo
         "document_id", "file_id", "chunk_id", "filename", "page", "heading_path", "text", "start", "end", "score",
     }  # fmt: skip
     assert found["timings_ms"] == {"embed": 0.5}
+    SearchView.model_validate(found)
     found = call("POST", "/v1/search", json=body | {"debug": True}).json()
     assert set(found["hits"][0]["debug"]) == {"cosine", "bm25", "fused"}
+    SearchView.model_validate(found)
 
 
 @pytest.mark.parametrize(

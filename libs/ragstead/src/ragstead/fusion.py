@@ -97,19 +97,23 @@ def contenders(
     Source: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", PODS 2001, section 8 (bounds without
     random access).
     """
-    keys = sorted(cosine.keys() | bm25.keys())
+    keys = list(cosine.keys() | bm25.keys())
     if plan.method != "convex" or len(keys) <= n:
         return frozenset(keys)
     highest_cosine = min(cosine.values()) if len(cosine) >= asked else 1.0
     highest_bm25 = min(bm25.values()) if len(bm25) >= asked else 0.0
+    dense = np.array([cosine.get(key, np.nan) for key in keys])
+    lexical = np.array([bm25.get(key, np.nan) for key in keys])
 
     def fused(missing_cosine: float, missing_bm25: float) -> FloatArray:
-        dense = np.array([cosine.get(key, missing_cosine) for key in keys])
-        lexical = np.array([bm25.get(key, missing_bm25) for key in keys])
-        return convex_combination(dense, over_bound(lexical, attainable), alpha=plan.alpha)
+        whole = np.where(np.isnan(lexical), missing_bm25, lexical)
+        return convex_combination(
+            np.where(np.isnan(dense), missing_cosine, dense), over_bound(whole, attainable), alpha=plan.alpha
+        )
 
     threshold = np.partition(fused(-1.0, 0.0), -n)[-n]
-    return frozenset(np.array(keys)[fused(highest_cosine, highest_bm25) >= threshold].tolist())
+    kept = fused(highest_cosine, highest_bm25) >= threshold
+    return frozenset(key for key, keep in zip(keys, kept.tolist(), strict=True) if keep)
 
 
 def convex_combination(dense: FloatArray, lexical: FloatArray, *, alpha: float) -> FloatArray:

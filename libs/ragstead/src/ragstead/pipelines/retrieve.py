@@ -193,7 +193,7 @@ class RetrievePipeline:
         """
         watch = Stopwatch()
         with watch.stage("total"):
-            lexical, vector = await asyncio.gather(self._lexical(request, watch), self._vector(request.query, watch))
+            vector, lexical = await asyncio.gather(self._vector(request.query, watch), self._lexical(request, watch))
             query = _Query(request, vector, lexical, await self._dense(request, lexical, vector, watch))
             ranked, stored = await self._best(query, watch)
             hits = self._hits(ranked, stored, lexical.weights)
@@ -257,11 +257,11 @@ class RetrievePipeline:
             keys = contenders(
                 dense, bm25, self._plan.fusion, attainable=attainable, n=n, asked=self._asked(query.request)
             )
-        cosines, others = await asyncio.gather(
-            lexical.index.vectors.score(query.vector, keys - dense.keys()),
-            lexical.index.lexical.score(lexical.terms, keys - bm25.keys()),
-        )
-        candidates = _joined(keys, {**dense, **cosines}, {**bm25, **others})
+        if keys - dense.keys():
+            dense = {**dense, **await lexical.index.vectors.score(query.vector, keys - dense.keys())}
+        if keys - bm25.keys():
+            bm25 = {**bm25, **await lexical.index.lexical.score(lexical.terms, keys - bm25.keys())}
+        candidates = _joined(keys, dense, bm25)
         return fuse(candidates, strategy, self._plan.fusion, attainable=attainable)
 
     async def _fetch(self, query: _Query, keys: list[int], wanted: int) -> dict[int, StoredChunk]:
