@@ -12,15 +12,23 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from ragstead.bootstrap.embedding import serve_embedding
 from ragstead.bootstrap.platform import Platform, open_platform
-from ragstead.errors import IndexMismatch, InvalidRequest, NotFound, StoreInUse
+from ragstead.errors import ConfigurationError, IndexMismatch, InvalidRequest, NotFound, StoreInUse
 from ragstead.filters import parse_filter
 from ragstead.model import Answer, Reason, State, Strategy
 from ragstead.pipelines.answer import AskRequest
 from ragstead.pipelines.ingest import Submission
 from ragstead.pipelines.retrieve import SearchRequest
 from ragstead.ports.generator import Sampling
-from ragstead.settings import EmbedderSettings, PipelineSettings, Settings, load_settings
+from ragstead.settings import (
+    DeploymentSettings,
+    EmbedderSettings,
+    EmbeddingServiceSettings,
+    PipelineSettings,
+    Settings,
+    load_settings,
+)
 
 LEAVE = "# Leave\n\nEvery employee of Tarnfell has 27 days of annual leave. Unused days lapse on 31 March.\n"
 PRESS = "# Press\n\nThe oldest cider press stands in the Orrin valley and was built in 1821 by Mairi Kell.\n"
@@ -329,3 +337,27 @@ def test_any_text_is_a_query(data_dir: Path) -> None:
 
         ask()
         runner.run(context.__aexit__(None, None, None))
+
+
+def test_alias_of_a_model_that_is_not_served_is_refused(data_dir: Path) -> None:
+    embedding = EmbeddingServiceSettings(aliases={"text-embedding-3-large": "bge-large-en-v1.5"})
+    settings = Settings(deployment=DeploymentSettings(data_dir=data_dir, embedding=embedding))
+
+    async def opened() -> None:
+        async with open_platform(settings):
+            pass
+
+    with pytest.raises(ConfigurationError, match=r"'text-embedding-3-large' stands for 'bge-large-en-v1\.5'"):
+        asyncio.run(opened())
+
+
+def test_embedding_model_alone_gives_the_vectors_of_the_platform(data_dir: Path) -> None:
+    async def check() -> None:
+        settings = load_settings(None, data_dir=data_dir)
+        async with serve_embedding(settings) as model, open_platform(settings) as platform:
+            (alone,) = await model.pipeline.embed(["The tide turns at noon."], "query")
+            (within,) = await platform.embedding.pipeline.embed(["The tide turns at noon."], "query")
+        assert (alone == within).all()
+        assert model.aliases == {"text-embedding-ada-002", "text-embedding-3-small"}
+
+    asyncio.run(check())

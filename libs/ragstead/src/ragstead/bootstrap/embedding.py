@@ -10,6 +10,7 @@ from ragstead.adapters.cachetools_cache import MemoryCache
 from ragstead.adapters.onnx_minilm import WordPieces
 from ragstead.adapters.thread_pool import ThreadWorkPool
 from ragstead.bootstrap.models import open_encoder
+from ragstead.errors import ConfigurationError
 from ragstead.pipelines.embed import EmbedPipeline
 from ragstead.pipelines.encode_queue import EncodeQueue, QueueLimits
 from ragstead.ports.cache import Cache
@@ -68,6 +69,7 @@ async def open_embedding(
 
     Raises:
         Unavailable: If the model can't be had.
+        ConfigurationError: If an alias stands for a model that is not served.
     """
     serving = settings.deployment.embedding
     encoder = open_encoder(settings, pieces)
@@ -75,9 +77,15 @@ async def open_embedding(
     limits = QueueLimits(bulk_runners=settings.deployment.threads, max_waiting_tokens=serving.max_waiting_tokens)
     queue = EncodeQueue(encoder, pool, limits, events)
     name = settings.pipeline.embedder.model
+    strange = next((alias for alias, meant in serving.aliases.items() if meant != name), None)
+    if strange is not None:
+        raise ConfigurationError(
+            f"alias {strange!r} stands for {serving.aliases[strange]!r}, which is not served; {name} is",
+            param="deployment.embedding.aliases",
+        )
     return EmbeddingModel(
         name,
-        frozenset(alias for alias, meant in serving.aliases.items() if meant == name),
+        frozenset(serving.aliases),
         encoder.max_tokens,
         "cpu",
         EmbedPipeline(encoder, queue, pool, _open_cache(settings, stack), events),
