@@ -79,6 +79,7 @@ def test_each_row_comes_back_in_its_place(requests: list[list[list[int]]]) -> No
         )
         assert all(len(one) == 1 or max(map(len, one)) * len(one) <= 40 for one in encoder.passes)
         assert not heard.waiting or heard.waiting[-1] == 0
+        assert len(heard.lanes) == sum(any(rows) for rows in requests)
 
     asyncio.run(check())
 

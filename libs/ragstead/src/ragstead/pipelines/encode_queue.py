@@ -205,8 +205,7 @@ class EncodeQueue:
         longest = 0
         for _ in range(len(lane)):
             job = lane.popleft()
-            if len(job.order) == len(job.rows):
-                self._events.began(job.lane, time.perf_counter() - job.since)
+            is_new = len(job.order) == len(job.rows)
             taken = 0
             while job.order:
                 length = len(job.rows[job.order[0]])
@@ -215,6 +214,8 @@ class EncodeQueue:
                 longest = max(longest, length)
                 some.append((job, job.order.popleft()))
                 taken += length
+            if taken and is_new:
+                self._events.began(job.lane, time.perf_counter() - job.since)
             job.waiting_tokens -= taken
             self._book(-taken)
             if job.order:
