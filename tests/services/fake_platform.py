@@ -296,7 +296,7 @@ def hash_embedding(limits: QueueLimits | None = None) -> EmbeddingModel:
     encoder, events, pool = HashEncoder(), EmbeddingRelay(), InlinePool()
     pipeline = EmbedPipeline(encoder, EncodeQueue(encoder, pool, limits, events), pool, None, events)
     aliases = frozenset({"text-embedding-3-small", "text-embedding-ada-002"})
-    return EmbeddingModel("all-MiniLM-L6-v2", aliases, encoder.max_tokens, "cpu", pipeline, events)
+    return EmbeddingModel("all-MiniLM-L6-v2", aliases, "cpu", pipeline, events)
 
 
 class FakePlatform:

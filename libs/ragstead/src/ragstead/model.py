@@ -14,6 +14,8 @@ from ragstead.errors import InvalidRequest
 
 AttributeValue = str | float | bool
 Attributes = Mapping[str, AttributeValue]
+COLLECTION_NAME = r"^\w[\w.\- ]*$"
+COLLECTION_NAME_CHARS = 128
 Role = Literal["query", "passage"]
 
 CHUNKS_PER_VERSION = 1 << 20

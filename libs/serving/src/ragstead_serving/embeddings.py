@@ -64,11 +64,6 @@ class ServedEmbedding(Protocol):
         ...
 
     @property
-    def max_tokens(self) -> int:
-        """Tokens that it reads of a text."""
-        ...
-
-    @property
     def device(self) -> str:
         """Where it runs."""
         ...
@@ -98,7 +93,7 @@ def embeddings_router(model: ServedEmbedding, *, max_inputs: int) -> APIRouter:
     ) -> Response:
         """Turn texts into unit vectors."""
         if body.model != model.name and body.model not in model.aliases:
-            raise NotFound("model", body.model, f"there are {', '.join([model.name, *sorted(model.aliases)])}")
+            raise NotFound("model", body.model, f"there are {', '.join(_names(model))}")
         if body.dimensions not in (None, model.pipeline.dim):
             raise InvalidRequest(
                 f"{model.name} has vectors of {model.pipeline.dim} dimensions alone, not {body.dimensions}",
@@ -131,8 +126,13 @@ def embedding_model_views(model: ServedEmbedding) -> list[ModelView]:
     """Return what `/v1/models` shows of the model: itself, then its other names."""
     created = int(time.time())
     capabilities = {"embeddings": True, "chat": False}
-    names = [model.name, *sorted(model.aliases)]
-    return [ModelView(id=name, created=created, owned_by="ragstead", capabilities=capabilities) for name in names]
+    return [
+        ModelView(id=name, created=created, owned_by="ragstead", capabilities=capabilities) for name in _names(model)
+    ]
+
+
+def _names(model: ServedEmbedding) -> list[str]:
+    return [model.name, *sorted(model.aliases)]
 
 
 def read_input(given: object, *, max_inputs: int) -> Sequence[str] | Sequence[Sequence[int]]:

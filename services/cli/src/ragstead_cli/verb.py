@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ragstead.errors import InvalidRequest
+from ragstead.model import COLLECTION_NAME, COLLECTION_NAME_CHARS
 from ragstead_cli.output import print_json
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ DataDirOption = Annotated[
     typer.Option("--data-dir", help="Data directory; default .ragstead, or RAGSTEAD_DATA_DIR.", metavar="DIR"),
 ]
 CollectionOption = Annotated[str, typer.Option("--collection", help="Collection of the documents.", metavar="NAME")]
-
-_COLLECTION = r"\w[\w.\- ]{0,127}"
-"""What the API takes (`ragstead.wire.stores.COLLECTION_NAME`, whose import would slow down every verb)."""
 
 Implementation = Callable[..., int | Coroutine[Any, Any, int | None] | None]
 
@@ -51,10 +49,10 @@ class Invocation:
     collection: str = "default"
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(_COLLECTION, self.collection):
+        if len(self.collection) > COLLECTION_NAME_CHARS or not re.fullmatch(COLLECTION_NAME, self.collection):
             raise InvalidRequest(
-                f"--collection {self.collection!r} is no name: 1 to 128 letters, digits, `_`, `.`, `-` and spaces, "
-                "of which a letter, digit or `_` comes first",
+                f"--collection {self.collection!r} is no name: 1 to {COLLECTION_NAME_CHARS} letters, digits, `_`, `.`, `-` "
+                "and spaces, of which a letter, digit or `_` comes first",
                 param="--collection",
             )
 

@@ -188,7 +188,7 @@ class MilvusVectors:
         versions = sorted(scope.version_keys)
         within = "" if scope.is_everything else _one_of("version", versions, exclude=scope.exclude)
         ranked = await self._searches.ask((min(k + _TIE_MARGIN, MAX_HITS), within), vector)
-        while len(ranked) > k and ranked[-1][0] == ranked[k - 1][0] and k < len(ranked) < MAX_HITS:
+        while k < len(ranked) < MAX_HITS and ranked[-1][0] == ranked[k - 1][0]:
             # Milvus orders ties by where they lie, so all that tie with the last are fetched
             some = await self._searches.ask((min(2 * len(ranked), MAX_HITS), within), vector)
             if len(some) <= len(ranked):

@@ -26,7 +26,6 @@ class EmbeddingModel:
     Attributes:
         name: What the `model` of a request names.
         aliases: Other names for it, such as OpenAI's.
-        max_tokens: Tokens that it reads of a text.
         device: Where it runs.
         pipeline: Embeds; an `Embedder` too.
         events: Where whoever measures listens.
@@ -34,7 +33,6 @@ class EmbeddingModel:
 
     name: str
     aliases: frozenset[str]
-    max_tokens: int
     device: str
     pipeline: EmbedPipeline
     events: EmbeddingRelay
@@ -86,7 +84,6 @@ async def open_embedding(
     return EmbeddingModel(
         name,
         frozenset(serving.aliases),
-        encoder.max_tokens,
         "cpu",
         EmbedPipeline(encoder, queue, pool, _open_cache(settings, stack), events),
         events,

@@ -44,7 +44,6 @@ from ragstead.pipelines.verify import Verifier
 from ragstead.ports.blob_store import BlobStore
 from ragstead.ports.collections import Collections
 from ragstead.ports.documents import Documents, Files
-from ragstead.ports.embedder import Embedder
 from ragstead.ports.indexes import Indexes
 from ragstead.ports.live_chunks import LiveChunks
 from ragstead.ports.reranker import Reranker
@@ -155,7 +154,6 @@ class _Models:
 
     pieces: WordPieces
     embedding: EmbeddingModel
-    embedder: Embedder
     reranker: Reranker | None
     pool: WorkPool
     index_identity: str
@@ -207,11 +205,10 @@ async def _open_models(settings: Settings, stack: AsyncExitStack) -> _Models:
     stack.callback(pool.close)
     pieces = open_word_pieces()
     embedding = await open_embedding(settings, pool, stack, pieces)
-    embedder = embedding.pipeline
     engine = settings.pipeline.retrieval.bm25_engine
     pairs = settings.pipeline.retrieval.pair_weight > 0 and engine == "tantivy"
-    identity = f"{embedder.identity} {ANALYSIS_IDENTITY} {engine}{'+pairs' if pairs else ''}"
-    return _Models(pieces, embedding, embedder, _open_reranker(settings, pool), pool, identity)
+    identity = f"{embedding.pipeline.identity} {ANALYSIS_IDENTITY} {engine}{'+pairs' if pairs else ''}"
+    return _Models(pieces, embedding, _open_reranker(settings, pool), pool, identity)
 
 
 def _open_reranker(settings: Settings, pool: WorkPool) -> Reranker | None:
@@ -231,7 +228,7 @@ async def _open_stores(settings: Settings, models: _Models, stack: AsyncExitStac
     database = Database(url, pool)
     stack.callback(database.close)
     vectors = await _open_vectors(settings, pool, stack)
-    dim = models.embedder.dim
+    dim = models.embedding.pipeline.dim
 
     async def open_vectors(name: str) -> MilvusVectors:
         return await vectors.index(name, dim)
@@ -280,7 +277,7 @@ def _ingestion(
         parser=parser,
         chunker=chunker_of(settings, models.pieces),
         analyser=analyse,
-        embedder=models.embedder,
+        embedder=models.embedding.pipeline,
         indexes=stores.indexes,
         pool=models.pool,
         index_identity=models.index_identity,
@@ -308,7 +305,7 @@ def _compose(
     parts = RetrieveParts(
         live=SqlLiveChunks(stores.database),
         indexes=stores.indexes,
-        embedder=models.embedder,
+        embedder=models.embedding.pipeline,
         analyser=analyse,
         relevance=relevance_model(),
         index_identity=models.index_identity,
@@ -317,7 +314,7 @@ def _compose(
     retriever = RetrievePipeline(parts, retrieval_plan(settings))
     answerer = AnswerPipeline(
         retriever,
-        open_assessor(models.embedder, models.pool),
+        open_assessor(models.embedding.pipeline, models.pool),
         ExtractiveGenerator(models.pieces),
         Verifier(spans, analyse),
         answer_plan(settings, models.index_identity),

@@ -17,6 +17,7 @@ from ragstead.ports.cache import Cache
 from ragstead.ports.embedding_events import EmbeddingEvents, EmbeddingRelay
 from ragstead.ports.encoder import Encoder
 from ragstead.ports.work_pool import WorkPool
+from ragstead.token_rows import cut
 
 Floats = NDArray[np.float32]
 
@@ -124,7 +125,7 @@ class EmbedPipeline:
         most = self._encoder.max_tokens
         if not request.truncate:
             await self._refuse_long(request, lengths)
-        fresh = await self._queue.encode([_cut(row, most) for row in rows])
+        fresh = await self._queue.encode([cut(row, most) for row in rows])
         vectors = np.empty((len(request.inputs), self.dim), dtype=np.float32)
         vectors[missing] = fresh
         for i, one in known.items():
@@ -184,11 +185,6 @@ class EmbedPipeline:
                 param=f"input[{i}]",
                 code="context_length_exceeded",
             )
-
-
-def _cut(row: list[int], most: int) -> list[int]:
-    """Leave out what is over the model's length, but not the special token at the end."""
-    return row if len(row) <= most else [*row[: most - 1], row[-1]]
 
 
 def _key(identity: str, role: Role, given: str | Sequence[int]) -> bytes:

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ragstead.model import COLLECTION_NAME, COLLECTION_NAME_CHARS
 from ragstead.wire.shapes import AttributeMap, Body, DocumentId, View
 
-COLLECTION_NAME = r"^\w[\w.\- ]*$"
-CollectionName = Annotated[str, Field(min_length=1, max_length=128, pattern=COLLECTION_NAME)]
+CollectionName = Annotated[str, Field(min_length=1, max_length=COLLECTION_NAME_CHARS, pattern=COLLECTION_NAME)]
 """A collection's name: a letter, digit or underscore, then those, dots, hyphens and spaces; not `vs_...`."""
 
 Query = Annotated[str, Field(min_length=1)]

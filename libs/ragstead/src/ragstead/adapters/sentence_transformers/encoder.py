@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragstead.adapters.sentence_transformers.loading import open_model
-from ragstead.errors import InvalidRequest, Unavailable
+from ragstead.errors import Unavailable
 from ragstead.model import Role
-
-_MAX_CHARS_A_TOKEN = 80
-"""What is tokenised of a text before it is cut: its tokens end long before, unless white space fills it."""
+from ragstead.token_rows import TokenRows
 
 
 class SentenceTransformersEncoder:
@@ -40,10 +38,10 @@ class SentenceTransformersEncoder:
         self._model = open_model("SentenceTransformer", folder, device=device, part="embedder")
         self._model.eval()
         self._device = device
-        self._tokenizer = deepcopy(self._model.tokenizer.backend_tokenizer)  # the model sets the other's truncation
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
-        self._first, self._last = (ids := self._tokenizer.encode("").ids)[0], ids[-1]
+        tokenizer = deepcopy(self._model.tokenizer.backend_tokenizer)  # the model sets the other's truncation
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._rows = TokenRows(tokenizer)
         self._padding = int(self._model.tokenizer.pad_token_id or 0)
 
     @property
@@ -64,21 +62,11 @@ class SentenceTransformersEncoder:
     def tokenize(self, texts: Sequence[str], role: Role, *, at_most: int | None = None) -> list[list[int]]:
         """Return the row of each text, the prefix of its role before it."""
         prefix = self._prefixes.get(role, "")
-        length = None if at_most is None else at_most * _MAX_CHARS_A_TOKEN
-        whole = [(prefix + text[:length]).encode("utf-8", "replace").decode("utf-8") for text in texts]
-        rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(whole)]
-        return [row if at_most is None or len(row) <= at_most else [*row[: at_most - 1], row[-1]] for row in rows]
+        return self._rows.rows([prefix + text for text in texts], at_most=at_most)
 
     def framed(self, ids: Sequence[int]) -> list[int]:
         """Return the row of a caller's own ids."""
-        size = self._tokenizer.get_vocab_size()
-        if not ids:
-            raise InvalidRequest("it has no token ids")
-        strange = next((token for token in ids if not 0 <= token < size), None)
-        if strange is not None:
-            raise InvalidRequest(f"token id {strange} is not in the vocabulary of 0 to {size - 1}")
-        head = [] if ids[0] == self._first else [self._first]
-        return [*head, *ids] if ids[-1] == self._last else [*head, *ids, self._last]
+        return self._rows.framed(ids)
 
     def encode(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Return unit vectors of shape `[len(rows), dim]`, in one padded pass."""
@@ -102,5 +90,4 @@ class SentenceTransformersEncoder:
 
     def counts(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text, the special ones left out."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [len(encoding.ids) for encoding in encodings]
+        return self._rows.counts(texts)
