@@ -34,9 +34,11 @@ from evals.bench.product import (
     data_folder,
     free_port,
     note,
+    quantile,
     report,
     rows_of,
     running,
+    share_out,
     wait_until_ready,
 )
 from ragstead.bootstrap.models import open_word_pieces, weights_dir
@@ -83,30 +85,13 @@ def connected(server: Server) -> http.client.HTTPConnection:
 
 def bulk(server: Server, texts: Sequence[str]) -> None:
     """Embed all texts, some requests at a time."""
-    batches = iter([texts[i : i + BATCH] for i in range(0, len(texts), BATCH)])
-    lock = threading.Lock()
-    errors: list[str] = []
 
-    def work() -> None:
+    def work(taken: Iterator[Sequence[str]]) -> None:
         connection = connected(server)
-        while True:
-            with lock:
-                batch = next(batches, None)
-            if batch is None:
-                return
-            try:
-                post(server, connection, batch)
-            except (Undrivable, OSError, http.client.HTTPException) as error:
-                errors.append(str(error))
-                return
+        for batch in taken:
+            post(server, connection, batch)
 
-    threads = [threading.Thread(target=work) for _ in range(BULK_CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise Undrivable(errors[0])
+    share_out([texts[i : i + BATCH] for i in range(0, len(texts), BATCH)], BULK_CLIENTS, work)
 
 
 def questions(server: Server, n: int, until: threading.Event | None = None) -> list[float]:
@@ -214,12 +199,6 @@ def cached(server: Server) -> float:
             post(server, connection, given)
             times.append(time.perf_counter() - began)
     return statistics.median(known) / statistics.median(new)
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    """The value below which a share of the values lies, by the nearest rank."""
-    ascending = sorted(values)
-    return ascending[min(len(ascending) - 1, int(share * len(ascending)))]
 
 
 def rows(our: Server, peer: Server, known: float) -> list[Row]:

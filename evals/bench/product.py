@@ -11,16 +11,25 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 ROOT = Path(__file__).resolve().parents[2]
 RAGSTEAD = ROOT / ".venv" / "bin" / "ragstead"
 SETS = ("squad-v1.1-dev", "scifact", "hotpotqa-100", "chunking-eval", "cranfield")
 READY_WITHIN_S = 120.0
+T = TypeVar("T")
+
+
+class _End:
+    """Stands where a pile is empty."""
+
+
+_END = _End()
 
 
 class Undrivable(Exception):
@@ -184,3 +193,46 @@ def gateway(data_dir: Path) -> Iterator[int]:
     with running([str(RAGSTEAD), "serve", "gateway", "--port", str(port), "--data-dir", str(data_dir)]) as child:
         wait_until_ready(port, child)
         yield port
+
+
+# --- load -----------------------------------------------------------------------------------------
+
+
+def share_out(pile: Iterable[T], workers: int, work: Callable[[Iterator[T]], None]) -> float:
+    """Run `work` in several threads that take from one pile; returns the seconds it took.
+
+    Raises:
+        Undrivable: If one of them fails; the first one's words.
+    """
+    taking, lock = iter(pile), threading.Lock()
+    errors: list[str] = []
+
+    def taken() -> Iterator[T]:
+        while True:
+            with lock:
+                one = next(taking, _END)
+            if isinstance(one, _End):
+                return
+            yield one
+
+    def run() -> None:
+        try:
+            work(taken())
+        except (Undrivable, OSError, http.client.HTTPException) as error:
+            errors.append(str(error))
+
+    threads = [threading.Thread(target=run) for _ in range(workers)]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise Undrivable(errors[0])
+    return time.perf_counter() - began
+
+
+def quantile(values: Iterable[float], share: float) -> float:
+    """The value below which a share of the values lies, by the nearest rank."""
+    ascending = sorted(values)
+    return ascending[min(len(ascending) - 1, int(share * len(ascending)))]

@@ -9,11 +9,11 @@ import http.client
 import itertools
 import json
 import tempfile
-import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from evals.bench.product import Row, Undrivable, data_folder, fill, gateway, note, report, rows_of
+from evals.bench.product import Row, Undrivable, data_folder, fill, gateway, note, quantile, report, rows_of, share_out
 
 CHUNKS = 20_000
 WARM_UP = 50
@@ -41,37 +41,14 @@ def search(connection: http.client.HTTPConnection, query: str) -> float:
 
 def load(port: int, queries: list[str], clients: int) -> tuple[list[float], float]:
     """Milliseconds of each search and searches per second, where `clients` take queries from one pile."""
-    pile, lock = iter(queries), threading.Lock()
     times: list[float] = []
-    errors: list[str] = []
 
-    def work() -> None:
+    def work(taken: Iterator[str]) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        while True:
-            with lock:
-                query = next(pile, None)
-            if query is None:
-                return
-            try:
-                times.append(search(connection, query))
-            except (Undrivable, OSError, http.client.HTTPException) as error:
-                errors.append(str(error))
-                return
+        times.extend(search(connection, query) for query in taken)
 
-    threads = [threading.Thread(target=work) for _ in range(clients)]
-    began = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise Undrivable(errors[0])
-    return sorted(times), len(times) / (time.perf_counter() - began)
-
-
-def quantile(ascending: list[float], share: float) -> float:
-    """The value below which a share of the values lies, by the nearest rank."""
-    return ascending[min(len(ascending) - 1, int(share * len(ascending)))]
+    seconds = share_out(queries, clients, work)
+    return sorted(times), len(times) / seconds
 
 
 def main() -> None:

@@ -51,8 +51,8 @@ class Invocation:
     def __post_init__(self) -> None:
         if len(self.collection) > COLLECTION_NAME_CHARS or not re.fullmatch(COLLECTION_NAME, self.collection):
             raise InvalidRequest(
-                f"--collection {self.collection!r} is no name: 1 to {COLLECTION_NAME_CHARS} letters, digits, `_`, `.`, `-` "
-                "and spaces, of which a letter, digit or `_` comes first",
+                f"--collection {self.collection!r} is no name: 1 to {COLLECTION_NAME_CHARS} letters, digits, `_`, `.`, "
+                "`-` and spaces, of which a letter, digit or `_` comes first",
                 param="--collection",
             )
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated
 
-from fastapi import APIRouter, Body, FastAPI, Response
+from fastapi import FastAPI
 
-from ragstead.errors import NotFound
 from ragstead.settings import Settings, resolve_secret
-from ragstead.wire import ModelList, ModelView, RerankBody
 from ragstead_serving.app import create_service
 from ragstead_serving.embedding_metrics import EmbeddingMetrics
 from ragstead_serving.embeddings import ServedEmbedding, embedding_model_views, embeddings_router
 from ragstead_serving.host_rules import check_exposure
 from ragstead_serving.metrics import HttpMetrics
-from ragstead_serving.openapi import errors
+from ragstead_serving.models import models_router
 from ragstead_serving.options import ServiceOptions
-from ragstead_serving.responses import JsonResponse, ServiceRoute
 from ragstead_serving.server import bind, serve
 
 _DESCRIPTION = "Texts to vectors, over OpenAI's embeddings API."
@@ -50,33 +46,9 @@ def create_app(model: ServedEmbedding, settings: Settings, *, api_keys: Sequence
         "Ragstead embeddings", _DESCRIPTION, version, options=options, readiness=readiness, metrics=metrics
     )
     app.include_router(embeddings_router(model, max_inputs=deployment.embedding.max_inputs))
-    app.include_router(_models_router(embedding_model_views(model)))
+    app.include_router(models_router(embedding_model_views(model)))
     model.events.listeners.append(EmbeddingMetrics(metrics.registry))
     return app
-
-
-def _models_router(views: Sequence[ModelView]) -> APIRouter:
-    router = APIRouter(route_class=ServiceRoute, tags=["models"])
-    by_name = {view.id: view for view in views}
-
-    @router.get("/v1/models", response_model=ModelList, responses=errors())
-    async def list_models() -> Response:
-        """List the model and the other names that `model` may give it."""
-        return JsonResponse(ModelList(data=list(views)))
-
-    @router.get("/v1/models/{model}", response_model=ModelView, responses=errors(404))
-    async def retrieve_model(model: str) -> Response:
-        """Show one of them."""
-        if model not in by_name:
-            raise NotFound("model", model, f"there are {', '.join(by_name)}")
-        return JsonResponse(by_name[model])
-
-    @router.post("/v1/rerank", status_code=404, responses=errors(404))
-    async def rerank(body: Annotated[RerankBody, Body()]) -> Response:
-        """Score documents against a query: 404 while no reranker is served."""
-        raise NotFound("model", body.model, "no reranker is configured")
-
-    return router
 
 
 async def run_embedding(

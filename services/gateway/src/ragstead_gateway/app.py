@@ -1,16 +1,15 @@
-"""The gateway: routes over a platform, and the process that serves them."""
+"""The gateway: routes over a platform."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from fastapi import FastAPI
 
-from ragstead.settings import Settings, resolve_secret
 from ragstead_gateway.batches import batches_router
-from ragstead_gateway.chat import AnswerCounter, chat_router
+from ragstead_gateway.chat import AnswerCounter, chat_router, pipeline_views
 from ragstead_gateway.documents import documents_router
 from ragstead_gateway.facade import Platform
 from ragstead_gateway.files import files_router
@@ -20,11 +19,10 @@ from ragstead_gateway.store_files import store_files_router
 from ragstead_gateway.stores import stores_router
 from ragstead_serving.app import create_service
 from ragstead_serving.embedding_metrics import EmbeddingMetrics
-from ragstead_serving.embeddings import embeddings_router
-from ragstead_serving.host_rules import check_exposure
+from ragstead_serving.embeddings import embedding_model_views, embeddings_router
 from ragstead_serving.metrics import HttpMetrics
+from ragstead_serving.models import models_router
 from ragstead_serving.options import ServiceOptions
-from ragstead_serving.server import bind, serve
 
 _MULTIPART_BYTES = 64 * 1024
 """Room for what a multipart body has besides the file."""
@@ -61,6 +59,7 @@ def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
         app.include_router(router(platform))
     app.include_router(embeddings_router(platform.embedding, max_inputs=deployment.embedding.max_inputs))
     platform.embedding.events.listeners.append(EmbeddingMetrics(metrics.registry))
+    app.include_router(models_router([*pipeline_views(platform), *embedding_model_views(platform.embedding)]))
     app.include_router(page_router())
     return app
 
@@ -68,28 +67,3 @@ def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
 def is_upload(method: str, path: str) -> bool:
     """True for requests whose body is a file."""
     return _UPLOADS.fullmatch(f"{method} {path}") is not None
-
-
-async def run_gateway(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
-    """Serve the platform until SIGINT or SIGTERM.
-
-    The address is checked and bound before the platform is opened, so a taken port costs no time.
-
-    Args:
-        settings: Both halves; the address is `deployment.host` and `deployment.port`, 0 for any free port.
-        on_ready: Called with the URL when requests are answered.
-
-    Raises:
-        ConfigurationError: If the address can be reached from elsewhere and no API key is configured, if the port is
-            taken, or if a key's reference leads nowhere.
-        StoreInUse: If another process owns the data directory.
-    """
-    from ragstead.bootstrap.platform import open_platform  # noqa: PLC0415  (models and stores; the routes need none)
-
-    deployment = settings.deployment
-    api_keys = [resolve_secret(reference) for reference in deployment.api_keys]
-    check_exposure(deployment.host, api_keys)
-    listener = bind(deployment.host, deployment.port)
-    with listener.socket:
-        async with open_platform(settings) as platform:
-            await serve(create_app(platform, api_keys=api_keys), listener, on_ready=on_ready)

@@ -1,4 +1,4 @@
-"""`/v1/chat/completions` and the models that it may name."""
+"""`/v1/chat/completions` and the pipelines that it may name."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from prometheus_client import CollectorRegistry, Counter
 
 from ragstead.errors import NotFound
 from ragstead.model import Answer
-from ragstead.wire import ChatBody, ChatView, ModelList, ModelView
+from ragstead.wire import ChatBody, ChatView, ModelView
 from ragstead_gateway.answers import Completion
 from ragstead_gateway.asking import ask_request
 from ragstead_gateway.examples import CHAT, CHAT_ANSWER, STREAM
 from ragstead_gateway.facade import Platform, ServedModel
 from ragstead_serving.disconnects import while_connected
-from ragstead_serving.embeddings import embedding_model_views
 from ragstead_serving.openapi import Responses, errors
 from ragstead_serving.responses import JsonResponse, ServiceRoute
 from ragstead_serving.sse import EventStream
@@ -55,12 +54,9 @@ async def _counted(
 
 
 def chat_router(platform: Platform, counter: AnswerCounter) -> APIRouter:
-    """Return the routes `/v1/chat/completions` and `/v1/models`."""
+    """Return the route `/v1/chat/completions`."""
     router = APIRouter(route_class=ServiceRoute, tags=["chat"])
     models = {model.name: model for model in platform.models}
-    began = int(time.time())
-    views = {name: _view(model, began) for name, model in models.items()}
-    views |= {view.id: view for view in embedding_model_views(platform.embedding)}
     max_chars = platform.settings.deployment.max_question_chars
 
     def find(name: str) -> ServedModel:
@@ -81,20 +77,13 @@ def chat_router(platform: Platform, counter: AnswerCounter) -> APIRouter:
         answer = await while_connected(request.receive, platform.answerer.answer(asked))
         return JsonResponse(completion.whole(counter.count(answer)))
 
-    @router.get("/v1/models", response_model=ModelList, responses=errors())
-    async def list_models() -> Response:
-        """List the pipelines and the embedding model that `model` may name, and what each can do."""
-        return JsonResponse(ModelList(data=list(views.values())))
-
-    @router.get("/v1/models/{model}", response_model=ModelView, responses=errors(404))
-    async def retrieve_model(model: str) -> Response:
-        """Show one of them."""
-        if model not in views:
-            raise NotFound("model", model, f"there are {', '.join(sorted(views))}")
-        return JsonResponse(views[model])
-
     return router
 
 
-def _view(model: ServedModel, began: int) -> ModelView:
-    return ModelView(id=model.name, created=began, owned_by="ragstead", capabilities=dict(model.capabilities))
+def pipeline_views(platform: Platform) -> list[ModelView]:
+    """Return what `/v1/models` shows of the pipelines."""
+    created = int(time.time())
+    return [
+        ModelView(id=model.name, created=created, owned_by="ragstead", capabilities=dict(model.capabilities))
+        for model in platform.models
+    ]

@@ -108,10 +108,6 @@ SEARCH: Examples = {
         },
     ),
 }
-RERANK: Examples = _only(
-    {"model": "a-reranker", "query": "parental leave", "documents": ["Parents take 20 days.", "Lunch is free."]},
-    "Cohere's shape",
-)
 TEXT_DOCUMENTS: Examples = _only(
     {
         "documents": [

@@ -1,4 +1,4 @@
-"""`/v1/search` (ours) and `/v1/rerank`."""
+"""`/v1/search` (ours)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
-from ragstead.errors import NotFound
 from ragstead.model import Hit
 from ragstead.pipelines.retrieve import SearchRequest
-from ragstead.wire import RerankBody, SearchBody, SearchView
+from ragstead.wire import SearchBody, SearchView
 from ragstead_gateway.asking import check_question, read_filter
-from ragstead_gateway.examples import RERANK, SEARCH
+from ragstead_gateway.examples import SEARCH
 from ragstead_gateway.facade import Platform
 from ragstead_serving.disconnects import while_connected
 from ragstead_serving.openapi import errors
@@ -19,7 +18,7 @@ from ragstead_serving.responses import JsonResponse, ServiceRoute
 
 
 def search_router(platform: Platform) -> APIRouter:
-    """Return the routes `/v1/search` and `/v1/rerank`."""
+    """Return the route `/v1/search`."""
     router = APIRouter(route_class=ServiceRoute, tags=["search"])
     max_chars = platform.settings.deployment.max_question_chars
 
@@ -36,11 +35,6 @@ def search_router(platform: Platform) -> APIRouter:
                 "collection_version": found.collection.version,
             }
         )
-
-    @router.post("/v1/rerank", status_code=404, responses=errors(404))
-    async def rerank(body: Annotated[RerankBody, Body(openapi_examples=RERANK)]) -> Response:
-        """Score documents against a query: 404 while no reranker is served."""
-        raise NotFound("model", body.model, "no reranker is configured")
 
     return router
 
