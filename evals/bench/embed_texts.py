@@ -16,11 +16,11 @@ from ragstead.settings import DeploymentSettings, EmbeddingServiceSettings, Sett
 async def seconds_for(texts: list[str]) -> float:
     """Seconds for the vectors of all texts, after the model has been warmed up; nothing is cached."""
     settings = Settings(deployment=DeploymentSettings(embedding=EmbeddingServiceSettings(cache_bytes=0)))
-    async with serve_embedding(settings) as model:
+    async with serve_embedding(settings) as opened:
         began = time.perf_counter()
-        vectors = await model.pipeline.embed(texts, "passage")
+        vectors = await opened.embedding.pipeline.embed(texts, "passage")
         took = time.perf_counter() - began
-    if vectors.shape != (len(texts), model.pipeline.dim):
+    if vectors.shape != (len(texts), opened.embedding.pipeline.dim):
         raise SystemExit(f"{len(texts)} texts became vectors of shape {vectors.shape}")
     return took
 

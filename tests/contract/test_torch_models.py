@@ -10,16 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ragstead.adapters.onnx_minilm import OnnxMiniLm
-from ragstead.adapters.onnx_minilm.checkpoint import REVISION, installed_checkpoint
-from ragstead.adapters.onnx_minilm.export import export_minilm
-from ragstead.adapters.onnx_minilm.session import Precision
+from contract.embedding_models import EXPORTED, embedder_of
+from contract.tiny_checkpoints import make_checkpoint
+from ragstead.adapters.onnx_runtime import OnnxEncoder, Precision, read_record
+from ragstead.adapters.onnx_runtime.checkpoint import sha256_of
+from ragstead.adapters.onnx_runtime.export import export_graphs
+from ragstead.adapters.onnx_runtime.relative_positions import bucket
 from ragstead.adapters.sentence_transformers import CrossEncoderReranker, SentenceTransformersEncoder
+from ragstead.bootstrap.models import weights_dir
 from ragstead.errors import ConfigurationError, Unavailable
-from ragstead.pipelines.embed import EmbedPipeline
-from ragstead.pipelines.encode_queue import EncodeQueue
 from ragstead.ports.embedder import Embedder
-from ragstead.ports.encoder import Encoder
+from ragstead.ports.encoder import EncoderSpec
 from ragstead.testing.contracts import EmbedderContract
 from ragstead.testing.fakes import InlinePool
 
@@ -30,8 +31,9 @@ needs_torch = pytest.mark.skipif(
 )
 quiet_torch = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
+MINILM = EncoderSpec("all-MiniLM-L6-v2", 384)
 OPENED: list[Callable[[Path], object]] = [
-    lambda folder: SentenceTransformersEncoder(folder, name="none"),
+    lambda folder: SentenceTransformersEncoder(folder, MINILM, weights_sha256="0" * 64),
     lambda folder: CrossEncoderReranker(folder, InlinePool(), name="none"),
 ]
 TEXTS = [
@@ -43,15 +45,15 @@ TEXTS = [
 ]
 
 
-def embedder_of(encoder: Encoder) -> EmbedPipeline:
-    pool = InlinePool()
-    return EmbedPipeline(encoder, EncodeQueue(encoder, pool), pool)
+def opened(**words: object) -> SentenceTransformersEncoder:
+    """The real weights on torch."""
+    sha256 = sha256_of(weights_dir() / "model.safetensors")
+    return SentenceTransformersEncoder(weights_dir(), words.pop("spec", MINILM), weights_sha256=sha256, **words)
 
 
 @pytest.fixture(scope="module")
 def reference() -> SentenceTransformersEncoder:
-    name = f"all-MiniLM-L6-v2@{REVISION}"
-    return SentenceTransformersEncoder(installed_checkpoint(), name=name)
+    return opened(device="cpu")
 
 
 @needs_torch
@@ -70,12 +72,30 @@ class TestSentenceTransformers(EmbedderContract):
 
 @needs_torch
 @quiet_torch
+class TestHalfPrecision(EmbedderContract):
+    @pytest.fixture(autouse=True, scope="class")
+    def _load(self, request: pytest.FixtureRequest) -> None:
+        request.cls.half = embedder_of(opened(precision="bf16"))
+
+    def embedder(self) -> Embedder:
+        return self.half
+
+    def test_vectors_are_near_the_reference_and_go_by_another_name(
+        self, reference: SentenceTransformersEncoder
+    ) -> None:
+        found = self.embed(*TEXTS)
+        wanted = asyncio.run(embedder_of(reference).embed(TEXTS, "passage"))
+        assert np.sum(wanted * found, axis=1).min() >= 0.99
+        assert self.half.identity == "all-MiniLM-L6-v2@53aa5117/bf16-torch"
+
+
+@needs_torch
+@quiet_torch
 @pytest.mark.parametrize(("precision", "least"), [("fp32", 0.9999), ("int8", 0.98)])
 def test_onnx_graph_equals_sentence_transformers(
-    reference: SentenceTransformersEncoder, tmp_path: Path, precision: Precision, least: float
+    reference: SentenceTransformersEncoder, precision: Precision, least: float
 ) -> None:
-    export_minilm(installed_checkpoint(), tmp_path, precision=precision)
-    graph = OnnxMiniLm(tmp_path, revision=REVISION, precision=precision)
+    graph = OnnxEncoder(EXPORTED(), MINILM, precision=precision)
     rows = graph.tokenize(TEXTS, "passage", at_most=graph.max_tokens)
     assert rows == reference.tokenize(TEXTS, "passage", at_most=reference.max_tokens)
     wanted, found = reference.encode(rows), graph.encode(rows)
@@ -84,10 +104,70 @@ def test_onnx_graph_equals_sentence_transformers(
 
 @needs_torch
 @quiet_torch
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+@pytest.mark.parametrize("family", ["bert", "mpnet"])
+def test_graph_of_any_bert_or_mpnet_equals_sentence_transformers(tmp_path: Path, family: str, pooling: str) -> None:
+    source = make_checkpoint(tmp_path / "source", family, weights_dir() / "vocab.txt", pooling=pooling)
+    spec = EncoderSpec(f"tiny-{family}", 64, 128, pooling, "query: ", "passage: ")  # type: ignore[arg-type]
+    record = export_graphs(source, tmp_path / "graphs", spec, precisions=["fp32", "int8"])
+    reference = SentenceTransformersEncoder(source, spec, weights_sha256=record.weights_sha256, device="cpu")
+    for precision, least in (("fp32", 0.9999), ("int8", 0.98)):
+        graph = OnnxEncoder(tmp_path / "graphs", spec, precision=precision)  # type: ignore[arg-type]
+        rows = graph.tokenize(TEXTS, "query", at_most=128)
+        assert rows == reference.tokenize(TEXTS, "query", at_most=128)
+        assert max(map(len, rows)) == 128
+        assert np.sum(reference.encode(rows) * graph.encode(rows), axis=1).min() >= least
+
+
+@needs_torch
+@quiet_torch
+def test_buckets_of_distance_are_those_of_mpnet() -> None:
+    import torch  # noqa: PLC0415
+    from transformers.models.mpnet.modeling_mpnet import MPNetEncoder  # noqa: PLC0415
+
+    distance = np.arange(-600, 601)
+    wanted = MPNetEncoder.relative_position_bucket(torch.tensor(distance), num_buckets=32)
+    assert bucket(distance).tolist() == wanted.tolist()
+
+
+@needs_torch
+@quiet_torch
+def test_checkpoint_that_pools_otherwise_than_said_is_refused_and_a_bare_one_pools_as_said(tmp_path: Path) -> None:
+    source = make_checkpoint(tmp_path / "source", "bert", weights_dir() / "vocab.txt", pooling="mean")
+    cls = EncoderSpec("tiny", 64, 128, "cls")
+    with pytest.raises(ConfigurationError, match="mean pooling"):
+        SentenceTransformersEncoder(source, cls, weights_sha256="0" * 64)
+    (source / "modules.json").unlink()
+    bare = SentenceTransformersEncoder(source, cls, weights_sha256="0" * 64, device="cpu")
+    export_graphs(source, tmp_path / "graphs", cls, precisions=["fp32"])
+    graph = OnnxEncoder(tmp_path / "graphs", cls, precision="fp32")
+    rows = graph.tokenize(TEXTS, "query", at_most=128)
+    assert np.sum(bare.encode(rows) * graph.encode(rows), axis=1).min() >= 0.9999
+
+
+@needs_torch
+@quiet_torch
+def test_model_without_a_graph_names_the_runtime_that_takes_it(tmp_path: Path) -> None:
+    source = make_checkpoint(tmp_path / "source", "bert", weights_dir() / "vocab.txt")
+    config = json.loads((source / "config.json").read_text())
+    for name, value in (("model_type", "roberta"), ("hidden_act", "relu"), ("position_embedding_type", "relative_key")):
+        (source / "config.json").write_text(json.dumps({**config, name: value}))
+        with pytest.raises(ConfigurationError, match=f"{name}: {value}.*sentence-transformers"):
+            export_graphs(source, tmp_path / "graphs", EncoderSpec("tiny", 64, 128))
+    assert read_record(tmp_path / "graphs") is None
+
+
+@needs_torch
+@quiet_torch
+def test_device_that_is_not_there_is_refused_by_name() -> None:
+    with pytest.raises(ConfigurationError, match="'cuda:7'"):
+        opened(device="cuda:7")
+
+
+@needs_torch
+@quiet_torch
 def test_prefix_of_the_role_is_embedded_too() -> None:
-    embedder = embedder_of(
-        SentenceTransformersEncoder(installed_checkpoint(), name="prefixed", prefixes={"query": "query: "})
-    )
+    embedder = embedder_of(opened(spec=EncoderSpec("all-MiniLM-L6-v2", 384, query_prefix="query: ")))
     (asked,) = asyncio.run(embedder.embed(["cats"], "query"))
     written, plain = asyncio.run(embedder.embed(["query: cats", "cats"], "passage"))
     assert asked @ written > 0.9999 > asked @ plain
@@ -148,15 +228,15 @@ def test_reranker_with_several_labels_is_refused(tmp_path: Path) -> None:
 
 @needs_torch
 @quiet_torch
-@pytest.mark.parametrize("opened", OPENED)
-def test_folder_without_a_model_is_unavailable(tmp_path: Path, opened: Callable[[Path], object]) -> None:
+@pytest.mark.parametrize("open_one", OPENED)
+def test_folder_without_a_model_is_unavailable(tmp_path: Path, open_one: Callable[[Path], object]) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(Unavailable, match="can't load a model"):
-        opened(tmp_path)
+        open_one(tmp_path)
 
 
 @pytest.mark.skipif(not MISSING, reason="torch is installed")
 def test_missing_torch_names_the_command(tmp_path: Path) -> None:
-    for opened in OPENED:
+    for open_one in OPENED:
         with pytest.raises(ConfigurationError, match=r"pip install 'ragstead\[torch\]'"):
-            opened(tmp_path)
+            open_one(tmp_path)

@@ -51,8 +51,10 @@ def test_indexes_are_made_listed_and_dropped_by_name(tmp_path: Path) -> None:
             await (await server.index("b", DIM)).add([1], AXES[:1])
             await server.index("a", DIM)
             assert await server.names() == ["a", "b"]
+            wider = await server.index("a", 5)
             with pytest.raises(IndexMismatch, match="width 4, not 5"):
-                await server.index("a", 5)
+                await wider.add([1], np.ones((1, 5), dtype=np.float32))
+            await wider.remove([1])  # what another model made can still be forgotten
             await server.drop("b")
             await server.drop("b")
             assert (await (await server.index("b", DIM)).keys()).tolist() == []

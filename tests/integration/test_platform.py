@@ -339,25 +339,25 @@ def test_any_text_is_a_query(data_dir: Path) -> None:
         runner.run(context.__aexit__(None, None, None))
 
 
-def test_alias_of_a_model_that_is_not_served_is_refused(data_dir: Path) -> None:
-    embedding = EmbeddingServiceSettings(aliases={"text-embedding-3-large": "bge-large-en-v1.5"})
+def test_alias_of_a_model_that_nobody_knows_is_refused(data_dir: Path) -> None:
+    embedding = EmbeddingServiceSettings(aliases={"text-embedding-3-large": "bge-huge"})
     settings = Settings(deployment=DeploymentSettings(data_dir=data_dir, embedding=embedding))
 
     async def opened() -> None:
         async with open_platform(settings):
             pass
 
-    with pytest.raises(ConfigurationError, match=r"'text-embedding-3-large' stands for 'bge-large-en-v1\.5'"):
+    with pytest.raises(ConfigurationError, match=r"'text-embedding-3-large' stands for 'bge-huge'"):
         asyncio.run(opened())
 
 
 def test_embedding_model_alone_gives_the_vectors_of_the_platform(data_dir: Path) -> None:
     async def check() -> None:
         settings = load_settings(None, data_dir=data_dir)
-        async with serve_embedding(settings) as model, open_platform(settings) as platform:
-            (alone,) = await model.pipeline.embed(["The tide turns at noon."], "query")
+        async with serve_embedding(settings) as service, open_platform(settings) as platform:
+            (alone,) = await service.embedding.pipeline.embed(["The tide turns at noon."], "query")
             (within,) = await platform.embedding.pipeline.embed(["The tide turns at noon."], "query")
         assert (alone == within).all()
-        assert model.aliases == {"text-embedding-ada-002", "text-embedding-3-small"}
+        assert service.embedding.aliases == {"text-embedding-ada-002", "text-embedding-3-small"}
 
     asyncio.run(check())

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import openai
 import pytest
 
-COMMAND = [sys.executable, "-m", "ragstead_cli.main", "serve", "embedding", "--json"]
-
-
-@contextmanager
-def service(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the service; give its process and URL."""
-    process = subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process, json.loads(process.stdout.readline())["url"]
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+from integration.embedding_process import COMMAND, service
 
 
 def test_official_client_is_served_by_the_real_model_without_torch() -> None:

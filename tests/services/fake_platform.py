@@ -38,6 +38,7 @@ from ragstead.pipelines.ingest import Submission
 from ragstead.pipelines.retrieve import SearchRequest, SearchResult
 from ragstead.ports.embedding_events import EmbeddingRelay
 from ragstead.ports.ledger import Submitted
+from ragstead.ports.reranker import Reranker
 from ragstead.relevance import TermWeights
 from ragstead.settings import DeploymentSettings, Settings
 from ragstead.testing.fakes import HashEncoder, InlinePool
@@ -296,7 +297,7 @@ def hash_embedding(limits: QueueLimits | None = None) -> EmbeddingModel:
     encoder, events, pool = HashEncoder(), EmbeddingRelay(), InlinePool()
     pipeline = EmbedPipeline(encoder, EncodeQueue(encoder, pool, limits, events), pool, None, events)
     aliases = frozenset({"text-embedding-3-small", "text-embedding-ada-002"})
-    return EmbeddingModel("all-MiniLM-L6-v2", aliases, "cpu", pipeline, events)
+    return EmbeddingModel("all-MiniLM-L6-v2", aliases, "cpu", pipeline, encoder, events)
 
 
 class FakePlatform:
@@ -314,6 +315,7 @@ class FakePlatform:
         self.ingestor = FakeIngestor(self.store, self.files, self.collections, self.blobs)
         self.models = (FakeModel(),)
         self.embedding = hash_embedding()
+        self.reranker: Reranker | None = None
         self.ready = {"metadata": (True, "answers"), "vectors": (True, "answers")}
 
     async def create_collection(self, name: str, metadata: Mapping[str, str]) -> Collection:

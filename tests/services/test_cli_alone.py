@@ -117,3 +117,16 @@ def test_exposed_address_without_a_key_is_refused(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "api_keys" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--model", "ada"], "there are all-MiniLM-L6-v2, all-mpnet-base-v2"),
+        (["--runtime", "cuda"], "'cuda' is none of onnx-int8, onnx-fp32"),
+    ],
+)
+def test_export_of_an_unknown_model_or_runtime_names_those_there_are(words, said):
+    done = subprocess.run([RAGSTEAD, "models", "export", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr

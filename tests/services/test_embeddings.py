@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,8 +14,9 @@ from ragstead.pipelines.encode_queue import QueueLimits
 from ragstead.settings import DeploymentSettings, EmbeddingServiceSettings, Settings
 from ragstead.testing.fakes import HashEncoder
 from ragstead_embedding.app import create_app
+from ragstead_gateway.app import create_app as create_gateway
 from services.conftest import InProcess
-from services.fake_platform import hash_embedding
+from services.fake_platform import FakePlatform, hash_embedding
 from services.live_server import serving
 
 MODEL = "all-MiniLM-L6-v2"
@@ -163,6 +165,88 @@ def test_service_says_what_it_runs_and_counts(service):
     assert "ragstead_embedding_waiting_tokens 0.0" in text
     assert 'ragstead_embedding_wait_seconds_count{lane="interactive"} 1.0' in text
     assert service("POST", "/v1/rerank", json={"model": "m", "query": "q", "documents": ["d"]}).status_code == 404
+
+
+class WordOverlap:
+    """A `Reranker` without a model: the share of the query's words that a passage has."""
+
+    name = "word-overlap"
+
+    async def rerank(self, query, passages):
+        wanted = set(query.split())
+        return [len(wanted & set(passage.split())) / len(wanted) for passage in passages]
+
+
+@pytest.fixture(params=["service", "gateway"])
+def reranks(request: pytest.FixtureRequest, platform: FakePlatform) -> InProcess:
+    platform.reranker = WordOverlap()
+    alone = create_app(hash_embedding(), Settings(), reranker=WordOverlap())
+    return InProcess(alone if request.param == "service" else create_gateway(platform))
+
+
+def rerank(call: InProcess, **more: object):
+    asked = {
+        "model": "word-overlap",
+        "query": "when the tide turns",
+        "documents": ["bees", "the tide turns", "the sea"],
+    }
+    return call("POST", "/v1/rerank", json={**asked, **more})
+
+
+def test_documents_are_reranked_best_first_in_coheres_shape(reranks):
+    body = rerank(reranks).json()
+    found = [(one["index"], one["relevance_score"]) for one in body["results"]]
+    assert found == [(1, 0.75), (2, 0.25), (0, 0.0)]
+    assert body["model"] == "word-overlap"
+    assert [one["index"] for one in rerank(reranks, top_n=1).json()["results"]] == [1]
+    listed = {one["id"]: one["capabilities"] for one in reranks("GET", "/v1/models").json()["data"]}
+    assert listed["word-overlap"]["rerank"] is True
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "param"),
+    [
+        ({"documents": []}, 400, "documents"),
+        ({"documents": ["a"] * 1001}, 400, "documents"),
+        ({"query": ""}, 400, "query"),
+        ({"top_n": 0}, 400, "top_n"),
+        ({"model": "none"}, 404, None),
+        ({"model": MODEL}, 404, None),
+    ],
+)
+def test_bad_rerank_is_refused_by_name(reranks, more, status, param):
+    answer = rerank(reranks, **more)
+    assert answer.status_code == status
+    assert answer.json()["error"]["param"] in {param, "model"}
+
+
+def test_model_says_what_its_vectors_are(embeds):
+    listed = embeds("GET", f"/v1/models/{MODEL}").json()
+    assert listed["embedding"] == {"identity": "hash-encoder/32", "dimensions": 32, "max_tokens": 16}
+    others = [one for one in embeds("GET", "/v1/models").json()["data"] if not one["capabilities"].get("embeddings")]
+    assert all("embedding" not in one for one in others)
+
+
+def test_hosted_model_is_not_passed_on_to_other_applications(platform):
+    platform.embedding = dataclasses.replace(platform.embedding, leaves=True, device="https://api.example.org/v1")
+    call = InProcess(create_gateway(platform))
+    refused = post(call, "one")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "model_not_found")
+    assert "api.example.org" in refused.json()["error"]["message"]
+    assert MODEL not in {one["id"] for one in call("GET", "/v1/models").json()["data"]}
+
+
+def test_device_its_memory_and_failures_of_the_cache_are_measured():
+    model = hash_embedding()
+    on_gpu = dataclasses.replace(model, device="cuda:0", device_memory=lambda: 123_000)
+    call = InProcess(create_app(on_gpu, Settings()))
+    model.events.cache_failed()
+    text = call("GET", "/metrics").text
+    assert 'ragstead_embedding_device_info{device="cuda:0"} 1.0' in text
+    assert "ragstead_embedding_device_memory_bytes 123000.0" in text
+    assert "ragstead_embedding_cache_failures_total 1.0" in text
+    on_cpu = InProcess(create_app(hash_embedding(), Settings()))
+    assert "device_memory_bytes" not in on_cpu("GET", "/metrics").text
 
 
 def test_service_with_keys_asks_for_one():

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from ragstead.adapters.thread_pool import ThreadWorkPool
 from ragstead.errors import Overloaded, Unavailable
-from ragstead.pipelines.encode_queue import BULK, INTERACTIVE, EncodeQueue, QueueLimits
+from ragstead.pipelines.encode_queue import BULK, INTERACTIVE, EncodeQueue, PassLength, QueueLimits
 from ragstead.ports.embedding_events import EmbeddingRelay
 from ragstead.testing.fakes import HashEncoder, InlinePool
 
-LIMITS = QueueLimits(bulk_runners=2, pass_tokens=40, interactive_tokens=20, max_waiting_tokens=10_000)
+LIMITS = QueueLimits(2, pass_tokens=40, pass_s=0, interactive_tokens=20, max_waiting_tokens=10_000)
 QUESTION = [[0, 7, 1]]
 BOOK = [[0, *[9] * 8, 1]] * 100
 POISON = 13
@@ -151,7 +151,7 @@ def test_what_a_caller_who_left_waited_for_is_dropped(pool: ThreadWorkPool) -> N
 
 def test_too_much_is_refused_and_one_large_request_is_not(pool: ThreadWorkPool) -> None:
     async def check() -> None:
-        queue = EncodeQueue(SlowEncoder(0.005), pool, QueueLimits(2, 40, 20, max_waiting_tokens=500))
+        queue = EncodeQueue(SlowEncoder(0.005), pool, QueueLimits(2, 40, 0, 20, max_waiting_tokens=500))
         book = asyncio.create_task(queue.encode(BOOK))
         await asyncio.sleep(0.01)
         with pytest.raises(Overloaded, match="tokens wait"):
@@ -181,5 +181,41 @@ def test_closed_pool_is_told_and_hangs_nobody() -> None:
         pool.close()
         with pytest.raises(RuntimeError):
             await queue.encode(QUESTION)
+
+    asyncio.run(check())
+
+
+def test_passes_become_as_long_as_the_models_pace_allows() -> None:
+    length = PassLength(QueueLimits(pass_tokens=512, pass_s=0.04))
+    for _ in range(60):
+        length.took(length.tokens, length.tokens / 100_000)
+    assert 3_900 <= length.tokens <= 4_000  # a GPU that reads 100 tokens a millisecond
+    for _ in range(60):
+        length.took(length.tokens, length.tokens / 3_000)
+    assert 110 <= length.tokens <= 130  # a large model on a processor: 3 a millisecond
+    length.took(10, 10.0)
+    assert 110 <= length.tokens <= 130  # a short pass says nothing of the pace
+
+
+@given(st.lists(st.tuples(st.integers(1, 10**6), st.floats(0, 100))))
+def test_passes_stay_within_bounds_whatever_they_took(passes: list[tuple[int, float]]) -> None:
+    length = PassLength(QueueLimits(pass_tokens=512))
+    for tokens, seconds in passes:
+        length.took(tokens, seconds)
+        assert 64 <= length.tokens <= 32_768
+
+
+def test_long_job_on_a_slow_model_is_cut_into_shorter_passes() -> None:
+    class Slow(SlowEncoder):
+        def encode(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+            time.sleep(sum(map(len, rows)) / 5_000)
+            return super().encode(rows)
+
+    async def check() -> None:
+        encoder = Slow()
+        queue = EncodeQueue(encoder, InlinePool(), QueueLimits(1, pass_tokens=500, pass_s=0.02))
+        await queue.encode(BOOK * 3)
+        assert sum(map(len, encoder.passes[0])) == 500
+        assert sum(map(len, encoder.passes[-2])) <= 160
 
     asyncio.run(check())

@@ -78,6 +78,16 @@ class Collection:
     counts: Mapping[State, int] = field(default_factory=dict)
     size_bytes: int = 0
 
+    @property
+    def may_leave(self) -> bool:
+        """Whether its texts, and questions about them, may be sent to a hosted API."""
+        return egress_allowed(self.metadata)
+
+
+def egress_allowed(metadata: Mapping[str, str]) -> bool:
+    """Return whether a collection's owner said `egress: allow` in its metadata; all else means that texts stay."""
+    return metadata.get("egress") == "allow"
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

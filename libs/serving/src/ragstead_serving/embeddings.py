@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Protocol
 
 import numpy as np
@@ -12,9 +12,9 @@ import orjson
 from fastapi import APIRouter, Body, Request, Response
 
 from ragstead.errors import InvalidRequest, NotFound
-from ragstead.pipelines.embed import Embedded, EmbedRequest
+from ragstead.ports.embedder import Embedded, EmbedRequest, RequestEmbedder
 from ragstead.ports.embedding_events import EmbeddingRelay
-from ragstead.wire import EmbeddingsBody, EmbeddingsView, ModelView
+from ragstead.wire import EmbeddingModelView, EmbeddingsBody, EmbeddingsView, ModelView
 from ragstead_serving.disconnects import while_connected
 from ragstead_serving.openapi import errors
 from ragstead_serving.responses import ServiceRoute
@@ -30,24 +30,6 @@ _EXAMPLES: Any = {
     },
 }
 _CURE = "LangChain's OpenAIEmbeddings sends texts instead with check_embedding_ctx_length=False"
-
-
-class Embeds(Protocol):
-    """Embeds a request."""
-
-    @property
-    def identity(self) -> str:
-        """Name, revision and precision of the model."""
-        ...
-
-    @property
-    def dim(self) -> int:
-        """Width of a vector."""
-        ...
-
-    async def run(self, request: EmbedRequest) -> Embedded:
-        """Return a vector for each input."""
-        ...
 
 
 class ServedEmbedding(Protocol):
@@ -69,13 +51,23 @@ class ServedEmbedding(Protocol):
         ...
 
     @property
-    def pipeline(self) -> Embeds:
+    def leaves(self) -> bool:
+        """Whether a hosted API embeds, to which nothing of other applications is passed on."""
+        ...
+
+    @property
+    def pipeline(self) -> RequestEmbedder:
         """What embeds."""
         ...
 
     @property
     def events(self) -> EmbeddingRelay:
         """Where whoever measures listens."""
+        ...
+
+    @property
+    def device_memory(self) -> Callable[[], int | None]:
+        """Gives the bytes that it holds of a GPU's memory; None where it holds none."""
         ...
 
 
@@ -92,6 +84,8 @@ def embeddings_router(model: ServedEmbedding, *, max_inputs: int) -> APIRouter:
         request: Request, body: Annotated[EmbeddingsBody, Body(openapi_examples=_EXAMPLES)]
     ) -> Response:
         """Turn texts into unit vectors."""
+        if model.leaves:
+            raise NotFound("model", body.model, f"{model.name} is hosted by {model.device}: ask it there")
         if body.model != model.name and body.model not in model.aliases:
             raise NotFound("model", body.model, f"there are {', '.join(_names(model))}")
         if body.dimensions not in (None, model.pipeline.dim):
@@ -123,11 +117,16 @@ def embeddings_router(model: ServedEmbedding, *, max_inputs: int) -> APIRouter:
 
 
 def embedding_model_views(model: ServedEmbedding) -> list[ModelView]:
-    """Return what `/v1/models` shows of the model: itself, then its other names."""
+    """Return what `/v1/models` shows of the model: itself, then its other names; nothing of a hosted one."""
+    if model.leaves:
+        return []
     created = int(time.time())
     capabilities = {"embeddings": True, "chat": False}
+    embedder = model.pipeline
+    view = EmbeddingModelView(identity=embedder.identity, dimensions=embedder.dim, max_tokens=embedder.max_tokens)
     return [
-        ModelView(id=name, created=created, owned_by="ragstead", capabilities=capabilities) for name in _names(model)
+        ModelView(id=name, created=created, owned_by="ragstead", capabilities=capabilities, embedding=view)
+        for name in _names(model)
     ]
 
 

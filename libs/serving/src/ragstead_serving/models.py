@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Request, Response
 
 from ragstead.errors import NotFound
-from ragstead.wire import ModelList, ModelView, RerankBody
+from ragstead.ports.reranker import Reranker
+from ragstead.wire import ModelList, ModelView, RerankBody, RerankResult, RerankView
+from ragstead_serving.disconnects import while_connected
 from ragstead_serving.openapi import errors
 from ragstead_serving.responses import JsonResponse, ServiceRoute
 
@@ -24,11 +28,20 @@ _RERANK: Any = {
 }
 
 
-def models_router(views: Sequence[ModelView]) -> APIRouter:
+def reranker_views(reranker: Reranker | None) -> list[ModelView]:
+    """Return what `/v1/models` shows of the reranker: nothing, or itself."""
+    if reranker is None:
+        return []
+    capabilities = {"rerank": True, "embeddings": False, "chat": False}
+    return [ModelView(id=reranker.name, created=int(time.time()), owned_by="ragstead", capabilities=capabilities)]
+
+
+def models_router(views: Sequence[ModelView], reranker: Reranker | None = None) -> APIRouter:
     """Return the routes `/v1/models` and `/v1/rerank`.
 
     Args:
         views: What `model` may name, in the order in which it is listed.
+        reranker: What scores documents; None: `/v1/rerank` is a 404 for every model.
     """
     router = APIRouter(route_class=ServiceRoute, tags=["models"])
     by_name = {view.id: view for view in views}
@@ -45,9 +58,16 @@ def models_router(views: Sequence[ModelView]) -> APIRouter:
             raise NotFound("model", model, f"there are {', '.join(sorted(by_name))}")
         return JsonResponse(by_name[model])
 
-    @router.post("/v1/rerank", status_code=404, responses=errors(404))
-    async def rerank(body: Annotated[RerankBody, Body(openapi_examples=_RERANK)]) -> Response:
-        """Score documents against a query: 404 while no reranker is served."""
-        raise NotFound("model", body.model, "no reranker is configured")
+    @router.post("/v1/rerank", response_model=RerankView, responses=errors(404, 429))
+    async def rerank(request: Request, body: Annotated[RerankBody, Body(openapi_examples=_RERANK)]) -> Response:
+        """Score documents against a query, best first."""
+        if reranker is None:
+            raise NotFound("model", body.model, "no reranker is configured")
+        if body.model != reranker.name:
+            raise NotFound("model", body.model, f"there is {reranker.name}")
+        scores = await while_connected(request.receive, reranker.rerank(body.query, body.documents))
+        order = sorted(range(len(scores)), key=lambda i: -scores[i])[: body.top_n]
+        results = [RerankResult(index=i, relevance_score=scores[i]) for i in order]
+        return JsonResponse(RerankView(id=f"rerank-{uuid.uuid4().hex}", model=reranker.name, results=results))
 
     return router

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ragstead.errors import ConfigurationError
+from ragstead.settings import DeploymentSettings
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
@@ -43,3 +44,22 @@ class ServiceOptions:
             raise ConfigurationError("an API key is empty; give it a value, or take it out of deployment.api_keys")
         if self.max_in_flight < 1:
             raise ConfigurationError(f"max_in_flight is {self.max_in_flight} and must be at least 1")
+
+
+def service_options(deployment: DeploymentSettings, api_keys: Sequence[str]) -> ServiceOptions:
+    """Return what every service takes from the settings.
+
+    Args:
+        deployment: Has the limits and the host rules.
+        api_keys: Any of them opens the service.
+
+    Raises:
+        ConfigurationError: If a key is empty.
+    """
+    return ServiceOptions(
+        api_keys=tuple(api_keys),
+        allowed_hosts=deployment.allowed_hosts,
+        allowed_origins=deployment.allowed_origins,
+        max_body_bytes=deployment.max_body_bytes,
+        max_in_flight=deployment.max_waiting,
+    )

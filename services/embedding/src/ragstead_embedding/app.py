@@ -7,35 +7,33 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import FastAPI
 
+from ragstead.ports.reranker import Reranker
 from ragstead.settings import Settings, resolve_secret
 from ragstead_serving.app import create_service
 from ragstead_serving.embedding_metrics import EmbeddingMetrics
 from ragstead_serving.embeddings import ServedEmbedding, embedding_model_views, embeddings_router
 from ragstead_serving.host_rules import check_exposure
 from ragstead_serving.metrics import HttpMetrics
-from ragstead_serving.models import models_router
-from ragstead_serving.options import ServiceOptions
+from ragstead_serving.models import models_router, reranker_views
+from ragstead_serving.options import service_options
 from ragstead_serving.server import bind, serve
 
 _DESCRIPTION = "Texts to vectors, over OpenAI's embeddings API."
 
 
-def create_app(model: ServedEmbedding, settings: Settings, *, api_keys: Sequence[str] = ()) -> FastAPI:
+def create_app(
+    model: ServedEmbedding, settings: Settings, *, reranker: Reranker | None = None, api_keys: Sequence[str] = ()
+) -> FastAPI:
     """Return the service's ASGI app; it needs no lifespan.
 
     Args:
         model: What embeds, open and warm.
         settings: `deployment` has the limits and the host rules.
+        reranker: What scores documents; None for nothing.
         api_keys: Any of them opens the API; none where it is open.
     """
     deployment = settings.deployment
-    options = ServiceOptions(
-        api_keys=tuple(api_keys),
-        allowed_hosts=deployment.allowed_hosts,
-        allowed_origins=deployment.allowed_origins,
-        max_body_bytes=deployment.max_body_bytes,
-        max_in_flight=deployment.max_waiting,
-    )
+    options = service_options(deployment, api_keys)
 
     async def readiness() -> Mapping[str, tuple[bool, str]]:
         return {"model": (True, f"{model.pipeline.identity} on {model.device}")}
@@ -46,8 +44,8 @@ def create_app(model: ServedEmbedding, settings: Settings, *, api_keys: Sequence
         "Ragstead embeddings", _DESCRIPTION, version, options=options, readiness=readiness, metrics=metrics
     )
     app.include_router(embeddings_router(model, max_inputs=deployment.embedding.max_inputs))
-    app.include_router(models_router(embedding_model_views(model)))
-    model.events.listeners.append(EmbeddingMetrics(metrics.registry))
+    app.include_router(models_router([*embedding_model_views(model), *reranker_views(reranker)], reranker))
+    EmbeddingMetrics(metrics.registry, model)
     return app
 
 
@@ -76,5 +74,6 @@ async def run_embedding(
     check_exposure(deployment.host, api_keys)
     listener = bind(deployment.host, deployment.embedding.port if port is None else port)
     with listener.socket:
-        async with serve_embedding(settings) as model:
-            await serve(create_app(model, settings, api_keys=api_keys), listener, on_ready=on_ready)
+        async with serve_embedding(settings) as opened:
+            app = create_app(opened.embedding, settings, reranker=opened.reranker, api_keys=api_keys)
+            await serve(app, listener, on_ready=on_ready)

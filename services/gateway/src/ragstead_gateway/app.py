@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import re
 from collections.abc import Sequence
@@ -21,8 +22,8 @@ from ragstead_serving.app import create_service
 from ragstead_serving.embedding_metrics import EmbeddingMetrics
 from ragstead_serving.embeddings import embedding_model_views, embeddings_router
 from ragstead_serving.metrics import HttpMetrics
-from ragstead_serving.models import models_router
-from ragstead_serving.options import ServiceOptions
+from ragstead_serving.models import models_router, reranker_views
+from ragstead_serving.options import service_options
 
 _MULTIPART_BYTES = 64 * 1024
 """Room for what a multipart body has besides the file."""
@@ -39,15 +40,11 @@ def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
             paths need none.
     """
     deployment = platform.settings.deployment
-    options = ServiceOptions(
-        api_keys=tuple(api_keys),
+    options = dataclasses.replace(
+        service_options(deployment, api_keys),
         open_paths=frozenset({"/", "/health/live", "/health/ready"}),
-        allowed_hosts=deployment.allowed_hosts,
-        allowed_origins=deployment.allowed_origins,
-        max_body_bytes=deployment.max_body_bytes,
         max_upload_bytes=deployment.max_upload_bytes + _MULTIPART_BYTES,
         is_upload=is_upload,
-        max_in_flight=deployment.max_waiting,
     )
     metrics = HttpMetrics()
     version = importlib.metadata.version("ragstead")
@@ -58,8 +55,13 @@ def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
     for router in (search_router, files_router, stores_router, store_files_router, batches_router, documents_router):
         app.include_router(router(platform))
     app.include_router(embeddings_router(platform.embedding, max_inputs=deployment.embedding.max_inputs))
-    platform.embedding.events.listeners.append(EmbeddingMetrics(metrics.registry))
-    app.include_router(models_router([*pipeline_views(platform), *embedding_model_views(platform.embedding)]))
+    EmbeddingMetrics(metrics.registry, platform.embedding)
+    views = [
+        *pipeline_views(platform),
+        *embedding_model_views(platform.embedding),
+        *reranker_views(platform.reranker),
+    ]
+    app.include_router(models_router(views, platform.reranker))
     app.include_router(page_router())
     return app
 

@@ -13,6 +13,7 @@ from ragstead.ports.blob_store import BlobStore
 from ragstead.ports.collections import Collections
 from ragstead.ports.documents import Documents, Files
 from ragstead.ports.ledger import Submitted
+from ragstead.ports.reranker import Reranker
 from ragstead.settings import Settings
 from ragstead_serving.embeddings import ServedEmbedding
 
@@ -124,6 +125,11 @@ class Platform(Protocol):
     @property
     def embedding(self) -> ServedEmbedding:
         """What embeds."""
+        ...
+
+    @property
+    def reranker(self) -> Reranker | None:
+        """What scores documents, if anything does."""
         ...
 
     async def create_collection(self, name: str, metadata: Mapping[str, str]) -> Collection:

@@ -81,16 +81,13 @@ class MilvusServer:
         return cls(client, pool, timeout_s=timeout_s, exact=uri.startswith("unix:"))
 
     async def index(self, name: str, dim: int) -> MilvusVectors:
-        """Open the index `name` (letters, digits, `_`) of vectors of width `dim`; make it if it is missing.
+        """Open the index `name` (letters, digits, `_`) as it is; make it, for vectors of width `dim`, if it is missing.
 
         Raises:
-            IndexMismatch: If it is there with another width.
             Unavailable: If the server is down.
         """
         found = await self.run(f"open {name}", lambda client: self._open(client, name, dim))
-        if found != dim:
-            raise IndexMismatch(f"index {name} holds vectors of width {found}, not {dim}; re-embed the collection")
-        return MilvusVectors(self, name, dim)
+        return MilvusVectors(self, name, found)
 
     async def names(self) -> list[str]:
         """Return the names of all indexes, ascending."""

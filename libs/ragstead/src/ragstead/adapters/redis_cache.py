@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -25,16 +25,21 @@ class RedisCache:
         timeout_s: Limit of each call. Higher: more hits when Redis is slow, and slower requests.
         rest_s: Seconds that Redis is left alone after a failure.
         prefix: Before each key.
-
-    Attributes:
-        failures: Calls that failed, those that were not even tried left out.
+        on_failure: Hears of each call that failed; those that were not even tried are none.
 
     Raises:
         ConfigurationError: If the URL is none.
     """
 
     def __init__(
-        self, url: str, *, ttl_s: float, timeout_s: float = 0.25, rest_s: float = 2.0, prefix: bytes = b"ragstead:"
+        self,
+        url: str,
+        *,
+        ttl_s: float,
+        timeout_s: float = 0.25,
+        rest_s: float = 2.0,
+        prefix: bytes = b"ragstead:",
+        on_failure: Callable[[], None] = lambda: None,
     ) -> None:
         try:
             self._redis = Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
@@ -44,7 +49,7 @@ class RedisCache:
         self._rest_s = rest_s
         self._prefix = prefix
         self._rests_until = 0.0
-        self.failures = 0
+        self._on_failure = on_failure
 
     async def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the value of each key in one round trip, None where there is none."""
@@ -76,6 +81,6 @@ class RedisCache:
         await self._redis.aclose()
 
     def _failed(self, error: Exception) -> None:
-        self.failures += 1
+        self._on_failure()
         self._rests_until = time.monotonic() + self._rest_s
         _log.warning("the cache in Redis failed, and is left alone for %.0f s: %s", self._rest_s, error)

@@ -6,10 +6,11 @@ import json
 from importlib import resources
 from typing import Any
 
-from ragstead.adapters.onnx_minilm import WordPieces
 from ragstead.answering.selection import SelectionSettings, sentence_selector
 from ragstead.answering.support import support_model
+from ragstead.bootstrap.embedding import EmbeddingModel
 from ragstead.chunking import chunk, indexed_title
+from ragstead.errors import ConfigurationError
 from ragstead.fusion import FusionPlan
 from ragstead.model import Chunk, ExtractedText
 from ragstead.pipelines.answer import AnswerPlan
@@ -22,6 +23,8 @@ from ragstead.releases import content_hash, release_id
 from ragstead.relevance import Relevance
 from ragstead.sentences import spans
 from ragstead.settings import Settings
+
+_SPECIAL_TOKENS = 2
 
 
 def recipe_of(settings: Settings) -> str:
@@ -45,16 +48,29 @@ def answer_plan(settings: Settings, index_identity: str) -> AnswerPlan:
     """Return how evidence becomes an answer, under the release's id."""
     answer = settings.pipeline.answer
     parts = {
-        "pipeline": settings.pipeline.model_dump(mode="json"),
+        "pipeline": settings.pipeline.model_dump(mode="json", exclude={"embedder": {"models"}}),
         "index": index_identity,
         "weights": fitted_weights(),
     }
     return AnswerPlan(answer.passages, answer.min_support, release_id(parts))
 
 
-def chunker_of(settings: Settings, pieces: WordPieces) -> Chunker:
-    """Return the configured chunker."""
+def chunker_of(settings: Settings, embedding: EmbeddingModel) -> Chunker:
+    """Return the configured chunker.
+
+    Raises:
+        ConfigurationError: If its chunks are longer than what the model reads.
+    """
     sizes = settings.pipeline.chunker
+    pieces = embedding.counter
+    prefix = settings.pipeline.embedder.models[embedding.name].passage_prefix
+    room = embedding.pipeline.max_tokens - _SPECIAL_TOKENS - pieces.counts([prefix])[0]
+    if sizes.max_tokens > room or sizes.target_tokens > sizes.max_tokens:
+        raise ConfigurationError(
+            f"chunks of up to {sizes.max_tokens} tokens, {sizes.target_tokens} packed together, do not fit: "
+            f"{embedding.name} reads {room}",
+            param="pipeline.chunker.max_tokens",
+        )
 
     def cut(extracted: ExtractedText) -> tuple[str, list[Chunk]]:
         chunks = chunk(

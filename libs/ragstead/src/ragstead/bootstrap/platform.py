@@ -13,7 +13,6 @@ from ragstead.adapters.directory_lock import DirectoryLock
 from ragstead.adapters.extractive import ExtractiveGenerator
 from ragstead.adapters.milvus import MilvusServer, MilvusVectors
 from ragstead.adapters.milvus_lite import MilvusLiteProcess
-from ragstead.adapters.onnx_minilm import WordPieces
 from ragstead.adapters.parser_process import ParseLimits, ProcessParser
 from ragstead.adapters.rank_bm25_index import RankBm25Index
 from ragstead.adapters.sqlalchemy_metadata import (
@@ -32,12 +31,12 @@ from ragstead.adapters.thread_pool import ThreadWorkPool
 from ragstead.analysis import ANALYSIS_IDENTITY, analyse
 from ragstead.bootstrap.embedding import EmbeddingModel, open_embedding
 from ragstead.bootstrap.indexes import LocalIndexes
-from ragstead.bootstrap.models import open_word_pieces
 from ragstead.bootstrap.plans import answer_plan, chunker_of, open_assessor, recipe_of, relevance_model, retrieval_plan
+from ragstead.bootstrap.reranking import open_reranker
 from ragstead.errors import RagsteadError
 from ragstead.model import Collection, StoredFile
 from ragstead.pipelines.answer import AnswerPipeline
-from ragstead.pipelines.ingest import IngestPipeline
+from ragstead.pipelines.ingest import IngestPipeline, IngestPlan
 from ragstead.pipelines.ingest_worker import IngestParts, IngestWorker
 from ragstead.pipelines.retrieve import RetrieveParts, RetrievePipeline
 from ragstead.pipelines.verify import Verifier
@@ -86,6 +85,7 @@ class Platform:
         ingestor: Takes in and out.
         models: What answers.
         embedding: What embeds.
+        reranker: What scores passages against a question, if anything does.
     """
 
     settings: Settings
@@ -101,6 +101,7 @@ class Platform:
     ingestor: IngestPipeline
     models: tuple[ServedModel, ...]
     embedding: EmbeddingModel
+    reranker: Reranker | None
     _worker: IngestWorker
     _vectors: MilvusServer
     _index_identity: str
@@ -152,7 +153,6 @@ class _Stores:
 class _Models:
     """What computes."""
 
-    pieces: WordPieces
     embedding: EmbeddingModel
     reranker: Reranker | None
     pool: WorkPool
@@ -203,21 +203,11 @@ def _mark_running(data_dir: Path, stack: AsyncExitStack) -> bool:
 async def _open_models(settings: Settings, stack: AsyncExitStack) -> _Models:
     pool = ThreadWorkPool(settings.deployment.threads + 1, max_waiting=4096)
     stack.callback(pool.close)
-    pieces = open_word_pieces()
-    embedding = await open_embedding(settings, pool, stack, pieces)
+    embedding = await open_embedding(settings, pool, stack)
     engine = settings.pipeline.retrieval.bm25_engine
     pairs = settings.pipeline.retrieval.pair_weight > 0 and engine == "tantivy"
     identity = f"{embedding.pipeline.identity} {ANALYSIS_IDENTITY} {engine}{'+pairs' if pairs else ''}"
-    return _Models(pieces, embedding, _open_reranker(settings, pool), pool, identity)
-
-
-def _open_reranker(settings: Settings, pool: WorkPool) -> Reranker | None:
-    folder = settings.pipeline.retrieval.reranker
-    if folder is None:
-        return None
-    from ragstead.adapters.sentence_transformers import CrossEncoderReranker  # noqa: PLC0415  (brings torch)
-
-    return CrossEncoderReranker(Path(folder), pool, name=folder)
+    return _Models(embedding, open_reranker(settings, pool), pool, identity)
 
 
 async def _open_stores(settings: Settings, models: _Models, stack: AsyncExitStack) -> _Stores:
@@ -275,12 +265,13 @@ def _ingestion(
         sweeping=SqlSweeping(stores.database),
         blobs=stores.blobs,
         parser=parser,
-        chunker=chunker_of(settings, models.pieces),
+        chunker=chunker_of(settings, models.embedding),
         analyser=analyse,
         embedder=models.embedding.pipeline,
         indexes=stores.indexes,
         pool=models.pool,
         index_identity=models.index_identity,
+        leaves=models.embedding.leaves,
     )
     worker = IngestWorker(parts, stores.blob_guard)
     ingestor = IngestPipeline(
@@ -288,9 +279,8 @@ def _ingestion(
         SqlIntake(stores.database),
         stores.blobs,
         stores.blob_guard,
-        recipe=recipe_of(settings),
-        index_identity=models.index_identity,
-        wake=worker.wake,
+        IngestPlan(recipe_of(settings), models.index_identity, models.embedding.leaves),
+        worker.wake,
     )
     return ingestor, worker
 
@@ -310,12 +300,13 @@ def _compose(
         relevance=relevance_model(),
         index_identity=models.index_identity,
         reranker=models.reranker,
+        leaves=models.embedding.leaves,
     )
     retriever = RetrievePipeline(parts, retrieval_plan(settings))
     answerer = AnswerPipeline(
         retriever,
         open_assessor(models.embedding.pipeline, models.pool),
-        ExtractiveGenerator(models.pieces),
+        ExtractiveGenerator(models.embedding.counter),
         Verifier(spans, analyse),
         answer_plan(settings, models.index_identity),
     )
@@ -333,6 +324,7 @@ def _compose(
         ingestion[0],
         (ServedModel("ragstead", {"stream": True, "tools": False, "response_format": False, "logprobs": False}),),
         models.embedding,
+        models.reranker,
         ingestion[1],
         stores.vectors,
         models.index_identity,

@@ -14,6 +14,7 @@ from ragstead.errors import InvalidRequest
 from ragstead.model import Role
 from ragstead.pipelines.encode_queue import EncodeQueue
 from ragstead.ports.cache import Cache
+from ragstead.ports.embedder import Embedded, EmbedRequest
 from ragstead.ports.embedding_events import EmbeddingEvents, EmbeddingRelay
 from ragstead.ports.encoder import Encoder
 from ragstead.ports.work_pool import WorkPool
@@ -28,34 +29,6 @@ _SHORT_CHARS = 1_000
 """Characters that are tokenised where they are, as that takes less (some 50 us) than the way to a thread."""
 
 _COUNT = struct.Struct("<I")
-
-
-@dataclass(frozen=True, slots=True)
-class EmbedRequest:
-    """What is to be embedded.
-
-    Attributes:
-        inputs: Texts, or rows of the model's own token ids.
-        role: Selects the prefix of models that need one; token ids get none.
-        truncate: Whether an input over the model's length is cut; else it is an error.
-    """
-
-    inputs: Sequence[str] | Sequence[Sequence[int]]
-    role: Role = "passage"
-    truncate: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """What became of it.
-
-    Attributes:
-        vectors: Shape `[n, dim]`, unit length, in the order of the inputs.
-        tokens: Tokens that the model read or, where the cache knew the vector, had read for it.
-    """
-
-    vectors: Floats
-    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +76,11 @@ class EmbedPipeline:
     def dim(self) -> int:
         """Width of a vector."""
         return self._encoder.dim
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of a text that the model reads, special ones among them."""
+        return self._encoder.max_tokens
 
     async def embed(self, texts: Sequence[str], role: Role) -> Floats:
         """Return unit vectors of shape `[len(texts), dim]`; what is over the model's length is left out."""

@@ -35,17 +35,44 @@ class QueueLimits:
     """How an encoder is fed.
 
     Attributes:
-        bulk_runners: Bulk passes at once; as many as there are cores.
-        pass_tokens: Tokens of a bulk pass, padding counted. Higher: less overhead, and longer waits for questions. One
-            core reads some 13 a millisecond (MiniLM, int8).
+        bulk_runners: Bulk passes at once; as many as there are cores where a pass has one of them.
+        pass_tokens: Tokens of the first bulk pass, padding counted. One core reads some 13 a ms (MiniLM, int8).
+        pass_s: Seconds that a bulk pass is to take: later ones are made as long as the model's pace allows, whether it
+            is a large one or runs on a GPU. Higher: less overhead, and longer waits for questions. 0: all as the first.
         interactive_tokens: Tokens up to which a request is interactive, and of an interactive pass.
         max_waiting_tokens: Tokens that may wait before `Overloaded`. Higher: longer waits instead of refusals.
     """
 
     bulk_runners: int = 2
     pass_tokens: int = 512
+    pass_s: float = 0.04
     interactive_tokens: int = 256
     max_waiting_tokens: int = 2_000_000
+
+
+_SMALLEST_PASS, _LARGEST_PASS = 64, 32_768
+_WEIGHT_OF_NEW = 0.2
+
+
+class PassLength:
+    """Learns how many tokens a bulk pass may have, from how long passes took.
+
+    Args:
+        limits: Where it begins, and what it is after.
+    """
+
+    def __init__(self, limits: QueueLimits) -> None:
+        self._pass_s = limits.pass_s
+        self._smallest = min(_SMALLEST_PASS, limits.pass_tokens)
+        self.tokens = limits.pass_tokens
+
+    def took(self, tokens: int, seconds: float) -> None:
+        """Learn from a pass; one much shorter than the length tells little of the pace, and is left out."""
+        if not self._pass_s or 2 * tokens < self.tokens or seconds <= 0:
+            return
+        wanted = tokens / seconds * self._pass_s
+        learnt = (1 - _WEIGHT_OF_NEW) * self.tokens + _WEIGHT_OF_NEW * wanted
+        self.tokens = int(min(max(learnt, self._smallest), _LARGEST_PASS))
 
 
 @dataclass(eq=False, slots=True)
@@ -86,6 +113,7 @@ class EncodeQueue:
         self._pool = pool
         self._limits = limits or QueueLimits()
         self._events = events or EmbeddingRelay()
+        self._length = PassLength(self._limits)
         self._lanes: dict[str, deque[_Job]] = {INTERACTIVE: deque(), BULK: deque()}
         self._running = {INTERACTIVE: 0, BULK: 0}
         self._turns = 0
@@ -175,6 +203,7 @@ class EncodeQueue:
 
     async def _encode(self, some: _Slice) -> None:
         rows = [job.rows[i] for job, i in some]
+        began = time.perf_counter()
         encoding = asyncio.ensure_future(self._pool.run(partial(self._encoder.encode, rows)))
         await asyncio.wait({encoding})
         error = Unavailable("embedding", "the model was stopped") if encoding.cancelled() else encoding.exception()
@@ -184,6 +213,7 @@ class EncodeQueue:
                     job.done.set_exception(error)
             return
         vectors = encoding.result()
+        self._length.took(max(map(len, rows)) * len(rows), time.perf_counter() - began)
         self._events.encoded(len(rows), sum(map(len, rows)))
         for (job, i), vector in zip(some, vectors, strict=True):
             job.out[i] = vector
@@ -197,7 +227,7 @@ class EncodeQueue:
             self._turns += 1
             return self._cut(questions, self._limits.interactive_tokens)
         self._turns = 0
-        return self._cut(bulk, self._limits.pass_tokens) if runner == BULK else []
+        return self._cut(bulk, self._length.tokens) if runner == BULK else []
 
     def _cut(self, lane: deque[_Job], budget: int) -> _Slice:
         """Take rows of the first request, and of those after it while there is room; then it is their turn."""

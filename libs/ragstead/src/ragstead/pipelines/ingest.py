@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from ragstead.egress import refuse_egress
 from ragstead.errors import Conflict, InvalidRequest, NotFound
 from ragstead.model import PENDING_STATES, Attributes, Collection, State
 from ragstead.ports.blob_store import BlobStore
@@ -44,6 +45,21 @@ class Submission:
             raise InvalidRequest("a document id or file name holds a NUL character", param="document_id")
 
 
+@dataclass(frozen=True, slots=True)
+class IngestPlan:
+    """How documents are taken in.
+
+    Attributes:
+        recipe: What chunks are made by; a document made by another is made again when handed in.
+        index_identity: What new collections' indexes are made with.
+        leaves: Whether texts are sent to a hosted API to be embedded.
+    """
+
+    recipe: str
+    index_identity: str
+    leaves: bool = False
+
+
 class IngestPipeline:
     """Takes documents in and out; the work behind it is done by `IngestWorker`.
 
@@ -52,8 +68,7 @@ class IngestPipeline:
         intake: Where submissions and deletions are recorded.
         blobs: Where the bytes are kept.
         blob_guard: Held while blobs are written and named, and by the worker while unnamed ones are removed.
-        recipe: What chunks are made by; a document made by another is made again when handed in.
-        index_identity: What new collections' indexes are made with.
+        plan: How they are taken in.
         wake: Called after each change, so that the worker looks for work.
     """
 
@@ -63,16 +78,13 @@ class IngestPipeline:
         intake: Intake,
         blobs: BlobStore,
         blob_guard: asyncio.Lock,
-        *,
-        recipe: str,
-        index_identity: str,
+        plan: IngestPlan,
         wake: Callable[[], None],
     ) -> None:
         self._collections = collections
         self._intake = intake
         self._blobs = blobs
-        self._recipe = recipe
-        self._index_identity = index_identity
+        self._plan = plan
         self._wake = wake
         self._blob_guard = blob_guard
 
@@ -88,9 +100,11 @@ class IngestPipeline:
 
         Raises:
             NotFound: If the collection or a named upload is not there.
+            Forbidden: If its texts would be sent to a hosted API, and its owner did not say that they may.
             Unavailable: If the bytes can't be stored.
         """
         target = await self._target(collection, create=create)
+        refuse_egress(target.name, leaves=self._plan.leaves, may_leave=target.may_leave)
         async with self._blob_guard:
             versions = await asyncio.gather(*(self._stored(submission) for submission in submissions))
             submitted = await self._intake.submit(target.collection_id, versions)
@@ -146,7 +160,7 @@ class IngestPipeline:
             if not create:
                 raise
         try:
-            return await self._collections.create(collection, index_identity=self._index_identity, metadata={})
+            return await self._collections.create(collection, index_identity=self._plan.index_identity, metadata={})
         except Conflict:  # another caller has just made it
             return await self._collections.find(collection)
 
@@ -158,7 +172,7 @@ class IngestPipeline:
             len(submission.data),
             submission.title,
             submission.plain_text,
-            self._recipe,
+            self._plan.recipe,
             submission.attributes,
             submission.file_id,
         )

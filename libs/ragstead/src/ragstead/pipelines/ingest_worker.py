@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ragstead.errors import IndexMismatch, InvalidRequest, RagsteadError, UnreadableDocument
+from ragstead.egress import refuse_egress
+from ragstead.errors import Forbidden, IndexMismatch, InvalidRequest, RagsteadError, UnreadableDocument
 from ragstead.model import Chunk, ExtractedText, State, version_of
 from ragstead.ports.blob_store import BlobStore
 from ragstead.ports.embedder import Embedder
@@ -43,6 +44,7 @@ class IngestParts:
         indexes: The physical indexes.
         pool: Where CPU-bound work runs.
         index_identity: What the running embedder and analysis make indexes with.
+        leaves: Whether the embedder sends texts to a hosted API.
     """
 
     ledger: Ledger
@@ -56,6 +58,7 @@ class IngestParts:
     indexes: Indexes
     pool: WorkPool
     index_identity: str
+    leaves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +140,16 @@ class IngestWorker:
         """Make the stores hold what the metadata database says, after a process was killed.
 
         Chunks of versions that are not live are removed, versions of which an index lacks chunks are sent back to
-        be embedded again, and blobs that nothing names are deleted. Returns the number of versions that were wrong.
+        be embedded again, and blobs that nothing names are deleted. Indexes of another embedder or analysis are left
+        as they are until that one runs again. Returns the number of versions that were wrong.
         """
         async with self._blob_guard:
             for sha256 in await self._parts.blobs.stored() - await self._parts.sweeping.needed_blobs():
                 await self._parts.blobs.delete(sha256)
         wrong = 0
-        for name in await self._parts.truth.index_names():
+        for name, identity in (await self._parts.truth.index_names()).items():
+            if identity != self._parts.index_identity:
+                continue
             index = await self._parts.indexes.open(name)
             held = [_count_by_version(await contents.keys()) for contents in index.contents]
             live = await self._parts.truth.live_keys(name)
@@ -172,15 +178,20 @@ class IngestWorker:
     async def _outcome(self, parsing: Awaitable[Parsed]) -> Parsed | str:
         try:
             return await parsing
-        except (UnreadableDocument, InvalidRequest) as exc:
+        except (UnreadableDocument, InvalidRequest, IndexMismatch, Forbidden) as exc:
             return str(exc) or "it can't be read"
 
-    async def _parse(self, work: Work) -> Parsed:
+    def _admit(self, work: Work) -> None:
+        """Refuse what would be embedded by another model than its index was made with, or by one it must not reach."""
         if work.index_identity != self._parts.index_identity:
-            raise UnreadableDocument(
+            raise IndexMismatch(
                 f"collection {work.collection_id} was indexed with {work.index_identity}, and "
                 f"{self._parts.index_identity} is running; go back to the former, or make a new collection"
             )
+        refuse_egress(work.collection_id, leaves=self._parts.leaves, may_leave=work.may_leave)
+
+    async def _parse(self, work: Work) -> Parsed:
+        self._admit(work)
         path = self._parts.blobs.path(work.sha256)
         if work.plain_text:
             extracted = await self._parts.pool.run(lambda: ExtractedText(_text(path), work.title))
@@ -201,7 +212,7 @@ class IngestWorker:
         """Index a batch; where something in it can't be, find which one it is and fail that one alone."""
         try:
             await self._index(name, works)
-        except (IndexMismatch, InvalidRequest) as exc:
+        except (IndexMismatch, InvalidRequest, Forbidden) as exc:
             if len(works) == 1:
                 await self._parts.ledger.record([], {works[0].version_key: str(exc)})
                 return
@@ -209,6 +220,8 @@ class IngestWorker:
                 await self._index_or_fail(name, [work])
 
     async def _index(self, name: str, works: Sequence[Work]) -> None:
+        for work in works:
+            self._admit(work)
         embedded, index = await asyncio.gather(self._embed(works), self._parts.indexes.open(name))
         keys = [work.version_key for work in embedded.works]
         await self._parts.ledger.advance(keys, State.INDEXING)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ragstead.egress import refuse_egress
 from ragstead.errors import IndexMismatch, InvalidRequest
 from ragstead.filters import Filter
 from ragstead.fusion import Candidates, FusionPlan, contenders, fuse
@@ -99,6 +100,7 @@ class RetrieveParts:
         relevance: Turns raw scores into probabilities.
         index_identity: What the running embedder and analysis make indexes with.
         reranker: Reads the best candidates again; None where it is off.
+        leaves: Whether the embedder sends texts to a hosted API.
     """
 
     live: LiveChunks
@@ -108,6 +110,7 @@ class RetrieveParts:
     relevance: Relevance
     index_identity: str
     reranker: Reranker | None = None
+    leaves: bool = False
 
 
 class Stopwatch:
@@ -189,10 +192,13 @@ class RetrievePipeline:
         Raises:
             NotFound: If the collection is not there.
             IndexMismatch: If its index was made by another embedder or analysis.
+            Forbidden: If the query would be sent to a hosted API, and the collection's owner did not say that it may.
             Unavailable: If a store is down.
         """
         watch = Stopwatch()
         with watch.stage("total"):
+            if self._parts.leaves:  # else the query is on its way to a vector while the collection is looked up
+                self._check(await self._parts.live.collection(request.collection))
             vector, lexical = await asyncio.gather(self._vector(request.query, watch), self._lexical(request, watch))
             query = _Query(request, vector, lexical, await self._dense(request, lexical, vector, watch))
             ranked, stored = await self._best(query, watch)
@@ -276,6 +282,7 @@ class RetrievePipeline:
         return stored
 
     def _check(self, collection: Collection) -> None:
+        refuse_egress(collection.name, leaves=self._parts.leaves, may_leave=collection.may_leave)
         if collection.index_identity != self._parts.index_identity:
             raise IndexMismatch(
                 f"collection {collection.name!r} was indexed with {collection.index_identity}, and "

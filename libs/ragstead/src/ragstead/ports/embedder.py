@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -35,6 +36,54 @@ class Embedder(Protocol):
 
         Raises:
             Unavailable: If the model's server can't be reached.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedRequest:
+    """What is to be embedded.
+
+    Attributes:
+        inputs: Texts, or rows of the model's own token ids.
+        role: Selects the prefix of models that need one; token ids get none.
+        truncate: Whether an input over the model's length is cut; else it is an error.
+    """
+
+    inputs: Sequence[str] | Sequence[Sequence[int]]
+    role: Role = "passage"
+    truncate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What became of it.
+
+    Attributes:
+        vectors: Shape `[n, dim]`, unit length, in the order of the inputs.
+        tokens: Tokens that the model read or, where the cache knew the vector, had read for it.
+    """
+
+    vectors: NDArray[np.float32]
+    tokens: int
+
+
+class RequestEmbedder(Embedder, Protocol):
+    """Is an `Embedder` that tells callers what is wrong with their inputs, and what they cost."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of a text that the model reads, special ones among them."""
+        ...
+
+    async def run(self, request: EmbedRequest) -> Embedded:
+        """Return a vector for each input.
+
+        Raises:
+            InvalidRequest: If an input is too long and is not to be cut, or has an id that is not in the vocabulary;
+                names its index as `input[3]`.
+            Overloaded: If too much waits already.
+            Unavailable: If the model fails or can't be reached.
         """
         ...
 

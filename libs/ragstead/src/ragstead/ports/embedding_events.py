@@ -24,6 +24,10 @@ class EmbeddingEvents(Protocol):
         """Hear what the cache knew of one request."""
         ...
 
+    def cache_failed(self) -> None:
+        """Hear that the cache could not be asked, or could not keep what it was given."""
+        ...
+
 
 class EmbeddingRelay:
     """Is `EmbeddingEvents` for all that are in `listeners`, which whoever measures adds itself to; nobody at first."""
@@ -50,3 +54,8 @@ class EmbeddingRelay:
         """Pass it on."""
         for listener in self.listeners:
             listener.looked_up(hits, misses)
+
+    def cache_failed(self) -> None:
+        """Pass it on."""
+        for listener in self.listeners:
+            listener.cache_failed()

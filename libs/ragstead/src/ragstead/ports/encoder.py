@@ -2,16 +2,55 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass, fields
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ragstead.model import Role
+from ragstead.ports.embedder import TokenCounter
 
 
-class Encoder(Protocol):
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """How a checkpoint is read; what its makers trained it with.
+
+    Attributes:
+        name: The model's name, such as `bge-large-en-v1.5`.
+        dim: Width of a vector.
+        max_tokens: Tokens of a row that it reads, special ones among them.
+        pooling: What stands for a row: the mean of its token vectors, or the first one.
+        query_prefix: What goes before a question.
+        passage_prefix: What goes before a passage.
+    """
+
+    name: str
+    dim: int
+    max_tokens: int = 256
+    pooling: Literal["mean", "cls"] = "mean"
+    query_prefix: str = ""
+    passage_prefix: str = ""
+
+    def prefix(self, role: Role) -> str:
+        """Return what goes before a text in this role."""
+        return self.query_prefix if role == "query" else self.passage_prefix
+
+    def identity(self, revision: str, precision: str) -> str:
+        """Return the name of the vectors that this reading of a revision gives, such as `e5@4f2a09c1/int8+8be1d2`.
+
+        What differs from the defaults of this class counts, in a hash at the end: another prefix, another model.
+        """
+        chosen = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in {"name", "dim"}}
+        plain = EncoderSpec(self.name, self.dim)
+        differing = sorted((name, value) for name, value in chosen.items() if value != getattr(plain, name))
+        mark = f"+{hashlib.sha256(repr(differing).encode()).hexdigest()[:6]}" if differing else ""
+        return f"{self.name}@{revision}/{precision}{mark}"
+
+
+class Encoder(TokenCounter, Protocol):
     """Turns texts into tokens and tokens into vectors, synchronously; safe to call from several threads at once.
 
     Rows of token ids carry the model's special ones. A row's vector does not depend on the rows beside it by more than
@@ -26,6 +65,15 @@ class Encoder(Protocol):
     @property
     def dim(self) -> int:
         """Width of a vector."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Where it runs, by its runtime's name: `cpu`, `cuda:0`."""
+        ...
+
+    def device_memory(self) -> int | None:
+        """Return the bytes of a GPU's memory that this process holds; None where it holds none."""
         ...
 
     @property

@@ -61,6 +61,7 @@ class Work:
         sha256: The blob that holds its bytes.
         plain_text: True where they need no parsing.
         state: How far it has come; a version found in `indexing` has to be embedded again.
+        may_leave: Whether its collection lets texts be sent to a hosted API.
     """
 
     version_key: int
@@ -73,6 +74,7 @@ class Work:
     sha256: str
     plain_text: bool
     state: State
+    may_leave: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +205,8 @@ class IndexTruth(Protocol):
         """Send live versions whose chunks an index has lost back to `embedding`; they stay live."""
         ...
 
-    async def index_names(self) -> list[str]:
-        """Return the physical indexes of the collections there are."""
+    async def index_names(self) -> Mapping[str, str]:
+        """Return what each physical index was made with, by its name; of the collections there are."""
         ...
 
 

@@ -179,6 +179,15 @@ class HashEncoder:
         return self._dim
 
     @property
+    def device(self) -> str:
+        """The processor."""
+        return "cpu"
+
+    def device_memory(self) -> None:
+        """Return None: it holds no GPU's memory."""
+        return
+
+    @property
     def max_tokens(self) -> int:
         """Ids of a row, special ones among them."""
         return self._max_tokens
@@ -194,6 +203,10 @@ class HashEncoder:
         if strange is not None or not ids:
             raise InvalidRequest(f"token id {strange} is not in the vocabulary of 0 to 9999")
         return [0, *ids, 1]
+
+    def counts(self, texts: Sequence[str]) -> list[int]:
+        """Return the words of each text; it is a `TokenCounter` too."""
+        return [len(_words(text)) for text in texts]
 
     def encode(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Return unit vectors of shape `[len(rows), dim]`."""

@@ -59,3 +59,18 @@ class RerankBody(Body):
     query: str = Field(min_length=1)
     documents: list[str] = Field(min_length=1, max_length=1000)
     top_n: int | None = Field(default=None, ge=1)
+
+
+class RerankResult(View):
+    """A document's place: `index` counts in the request, `relevance_score` is a probability."""
+
+    index: int
+    relevance_score: float
+
+
+class RerankView(View):
+    """The documents, best first."""
+
+    id: str
+    model: str
+    results: list[RerankResult]

@@ -47,14 +47,23 @@ class ErrorBody(View):
     error: ErrorDetail
 
 
+class EmbeddingModelView(View):
+    """What an embedding model's vectors are; two models of one `identity` give the same."""
+
+    identity: str
+    dimensions: int
+    max_tokens: int
+
+
 class ModelView(View):
-    """A pipeline or a model; `capabilities` is ours."""
+    """A pipeline or a model; `capabilities` and `embedding` are ours."""
 
     id: str
     object: Literal["model"] = "model"
     created: int
     owned_by: str
     capabilities: dict[str, bool]
+    embedding: EmbeddingModelView | None = left_out_when_none()
 
 
 class ModelList(View):

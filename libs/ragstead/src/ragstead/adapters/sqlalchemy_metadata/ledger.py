@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 
 from ragstead.adapters.sqlalchemy_metadata.database import Database
 from ragstead.adapters.sqlalchemy_metadata.schema import chunks, collections, documents, versions
-from ragstead.model import PENDING_STATES, State, chunk_key
+from ragstead.model import PENDING_STATES, State, chunk_key, egress_allowed
 from ragstead.ports.ledger import Parsed, Work
 
 
@@ -30,6 +30,7 @@ class SqlLedger:
                 collections.c.collection_id,
                 collections.c.index_name,
                 collections.c.index_identity,
+                collections.c.labels.label("collection_labels"),
             )
             .select_from(
                 versions.join(documents, documents.c.key == versions.c.document_key).join(
@@ -74,6 +75,7 @@ def _work(row: Row[Any]) -> Work:
         row.sha256,
         row.plain_text,
         State(row.state),
+        egress_allowed(row.collection_labels),
     )
 
 

@@ -63,10 +63,10 @@ class SqlIndexTruth:
             lambda c: c.execute(update(versions).where(versions.c.key.in_(version_keys)).values(state=State.EMBEDDING))
         )
 
-    async def index_names(self) -> list[str]:
-        """Return the physical indexes of the collections there are."""
-        query = select(collections.c.index_name).where(collections.c.name.is_not(None))
-        return await self._database.read(lambda c: list(c.execute(query).scalars()))
+    async def index_names(self) -> dict[str, str]:
+        """Return what each physical index was made with, by its name."""
+        query = select(collections.c.index_name, collections.c.index_identity).where(collections.c.name.is_not(None))
+        return await self._database.read(lambda c: {row.index_name: row.index_identity for row in c.execute(query)})
 
 
 class SqlSweeping:

@@ -1,4 +1,4 @@
-"""WordPiece as the model was trained with, by the tokenizers library."""
+"""Word pieces as a model was trained with, by the tokenizers library."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ from tokenizers import Tokenizer
 from ragstead.errors import Unavailable
 from ragstead.token_rows import TokenRows
 
-MAX_TOKENS = 256
-"""Word pieces of a text that the model reads, `[CLS]` and `[SEP]` among them; what follows is cut."""
-
 
 class WordPieces(TokenRows):
-    """Is the model's tokenizer; its rows have `[CLS]` before and `[SEP]` behind."""
+    """Is the model's tokenizer; its rows have special tokens at both ends, `[CLS]` and `[SEP]` say."""
 
-    def __init__(self, tokenizer: Path) -> None:
-        """Read `tokenizer.json`; its own padding and truncation are overridden.
+    def __init__(self, folder: Path) -> None:
+        """Read `tokenizer.json` in `folder`; its own padding and truncation are overridden.
 
         Raises:
             Unavailable: If the file is missing or damaged.
         """
-        super().__init__(_read(tokenizer))
+        super().__init__(_read(folder / "tokenizer.json"))
 
 
 def _read(path: Path) -> Tokenizer:

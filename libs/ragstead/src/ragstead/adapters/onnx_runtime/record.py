@@ -1,0 +1,53 @@
+"""What is known of exported graphs: `model.json` beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ragstead.errors import Unavailable
+
+_NAME = "model.json"
+
+
+@dataclass(frozen=True, slots=True)
+class GraphRecord:
+    """What graphs were made of, and how they did.
+
+    Attributes:
+        weights_sha256: Of the file of weights.
+        weights_bytes: Its size.
+        pooling: That of the graphs.
+        cosines: Lowest cosine to the reference by precision.
+        reciprocal_ranks: Mean reciprocal rank of the right passages for the questions of a small set, by precision.
+    """
+
+    weights_sha256: str
+    weights_bytes: int
+    pooling: str
+    cosines: Mapping[str, float]
+    reciprocal_ranks: Mapping[str, float]
+
+
+def read_record(folder: Path) -> GraphRecord | None:
+    """Return the record of the graphs in `folder`; None where there are none.
+
+    Raises:
+        Unavailable: If it is damaged.
+    """
+    path = folder / _NAME
+    try:
+        return GraphRecord(**json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise Unavailable("embedding", f"can't read {path}: {error}; delete it and export the model again") from error
+
+
+def write_record(folder: Path, record: GraphRecord) -> None:
+    """Write the record, whole or not at all."""
+    unfinished = folder / f"{_NAME}.new"
+    unfinished.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+    unfinished.replace(folder / _NAME)
