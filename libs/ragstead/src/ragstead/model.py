@@ -378,6 +378,7 @@ class Receipt:
         collection_version: Counts the visible changes of the collection.
         trace_id: 32 hexadecimal digits.
         model: The generator that answered.
+        route: Why that one.
         cache: `hit`, `miss` or `off`.
         prompt_tokens: As the served model counts them.
         completion_tokens: The same for the answer.
@@ -396,6 +397,7 @@ class Receipt:
     cost_usd: float = 0.0
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     dropped_citations: int = 0
+    route: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,16 @@ class RetrievalSettings(_Section):
 class AnswerSettings(_Section):
     """How evidence becomes an answer."""
 
-    generator: Literal["extractive"] = "extractive"
+    generator: str = "extractive"
+    """`extractive`: sentences of the evidence, quoted, no model; else one of `deployment.generation.models`."""
+    fallbacks: tuple[str, ...] = ()
+    """Models that are asked, in this order, where the first is down or busy; after them the extractive one."""
+    prompt: str = "answer"
+    """Template that a model is asked with: a file of `deployment.generation.prompts_dir`, or one that comes with us."""
+    max_tokens: int = Field(300, ge=1)
+    """Tokens of a model's answer, where the caller names no number. Higher: longer answers, fewer passages that fit."""
+    temperature: float = Field(0, ge=0, le=2)
+    """Of a model, where the caller names none. Higher: other words each time."""
     passages: int = Field(8, ge=1, le=50)
     """Chunks that an answer is made from. Higher: more evidence to pick from, slower."""
     min_support: float = Field(0.08, ge=0, le=1)
@@ -242,6 +251,49 @@ class EmbeddingServiceSettings(_Section):
     cache_ttl_s: float = Field(30 * 86400, gt=0)
 
 
+class ChatModelSettings(_Section):
+    """A language model at a server of OpenAI's API: vLLM, Ollama, or a hosted one."""
+
+    base_url: str = Field(pattern="^https?://")
+    """Up to the version: `http://127.0.0.1:8000/v1`."""
+    model: str | None = None
+    """The model's name there. Null: the name that it has here."""
+    api_key: SecretReference | None = None
+    api: Literal["chat", "completions"] = "chat"
+    """`completions`: a base model without a chat template, such as GPT-NeoX; the conversation becomes a transcript."""
+    hosted: bool = False
+    """Evidence leaves this house: only for collections that say `egress: allow`."""
+    context_tokens: int = Field(4096, ge=256)
+    """Tokens of prompt and answer together. Higher: more evidence and conversation fit."""
+    counts_tokens: bool = False
+    """The server counts tokens at `/tokenize`, as vLLM does. False: they are estimated, rather too many."""
+    connect_s: float = Field(2, gt=0)
+    first_token_s: float = Field(30, gt=0)
+    """Seconds of silence before the first token. Higher: more patience with a full queue, a later fallback."""
+    between_tokens_s: float = Field(10, gt=0)
+    total_s: float = Field(300, gt=0)
+
+
+class GenerationSettings(_Section):
+    """The models that may write answers."""
+
+    models: Mapping[str, ChatModelSettings] = {}
+    prompts_dir: Path | None = None
+    """Folder of prompt templates of your own, `NAME.yaml`; looked at before those that come with us."""
+    breaker_failures: int = Field(3, ge=1)
+    """Failures in a row after which a model is left alone. Higher: more questions wait for one that is down."""
+    breaker_open_s: float = Field(10, gt=0)
+    """Seconds for which it is; then one question tries it."""
+
+    @field_validator("models", mode="after")
+    @classmethod
+    def _own_names(cls, given: Mapping[str, ChatModelSettings]) -> Mapping[str, ChatModelSettings]:
+        taken = {"extractive", "ragstead", "ragstead-agent"} & given.keys()
+        if taken:
+            raise ValueError(f"{sorted(taken)[0]!r} is a name of ours; call the model something else")
+        return given
+
+
 class DeploymentSettings(_Section):
     """Where things run, and how much of them."""
 
@@ -270,6 +322,7 @@ class DeploymentSettings(_Section):
     """Address of a Milvus server; null: Milvus Lite in the data directory."""
     parsing: ParsingSettings = ParsingSettings()
     embedding: EmbeddingServiceSettings = EmbeddingServiceSettings()
+    generation: GenerationSettings = GenerationSettings()
 
     @property
     def threads(self) -> int:

@@ -126,6 +126,7 @@ def _rag(answer: Answer) -> RagView:
         trace_id=receipt.trace_id,
         cache=receipt.cache,
         model=receipt.model,
+        route=receipt.route or None,
         cost_usd=receipt.cost_usd,
         dropped_citations=receipt.dropped_citations,
         timings_ms=dict(receipt.timings_ms),

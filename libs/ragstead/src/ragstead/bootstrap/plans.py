@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from importlib import resources
 from typing import Any
 
 from ragstead.answering.selection import SelectionSettings, sentence_selector
 from ragstead.answering.support import support_model
 from ragstead.bootstrap.embedding import EmbeddingModel
+from ragstead.bootstrap.generation import prompt_template
 from ragstead.chunking import chunk, indexed_title
 from ragstead.errors import ConfigurationError
 from ragstead.fusion import FusionPlan
@@ -47,10 +49,14 @@ def retrieval_plan(settings: Settings) -> RetrievalPlan:
 def answer_plan(settings: Settings, index_identity: str) -> AnswerPlan:
     """Return how evidence becomes an answer, under the release's id."""
     answer = settings.pipeline.answer
+    served = settings.deployment.generation.models
+    writers = [name for name in (answer.generator, *answer.fallbacks) if name in served]
     parts = {
         "pipeline": settings.pipeline.model_dump(mode="json", exclude={"embedder": {"models"}}),
         "index": index_identity,
         "weights": fitted_weights(),
+        "models": {name: served[name].model or name for name in writers},
+        "prompt": asdict(prompt_template(settings)) if writers else None,
     }
     return AnswerPlan(answer.passages, answer.min_support, release_id(parts))
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ragstead.adapters.directory_blobs import DirectoryBlobs
 from ragstead.adapters.directory_lock import DirectoryLock
-from ragstead.adapters.extractive import ExtractiveGenerator
 from ragstead.adapters.milvus import MilvusServer, MilvusVectors
 from ragstead.adapters.milvus_lite import MilvusLiteProcess
 from ragstead.adapters.parser_process import ParseLimits, ProcessParser
@@ -30,6 +29,7 @@ from ragstead.adapters.tantivy_index import TantivyIndex
 from ragstead.adapters.thread_pool import ThreadWorkPool
 from ragstead.analysis import ANALYSIS_IDENTITY, analyse
 from ragstead.bootstrap.embedding import EmbeddingModel, open_embedding
+from ragstead.bootstrap.generation import open_generator
 from ragstead.bootstrap.indexes import LocalIndexes
 from ragstead.bootstrap.plans import answer_plan, chunker_of, open_assessor, recipe_of, relevance_model, retrieval_plan
 from ragstead.bootstrap.reranking import open_reranker
@@ -43,6 +43,7 @@ from ragstead.pipelines.verify import Verifier
 from ragstead.ports.blob_store import BlobStore
 from ragstead.ports.collections import Collections
 from ragstead.ports.documents import Documents, Files
+from ragstead.ports.generator import Generator
 from ragstead.ports.indexes import Indexes
 from ragstead.ports.live_chunks import LiveChunks
 from ragstead.ports.reranker import Reranker
@@ -183,7 +184,8 @@ async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
             await worker.reconcile()
         running = asyncio.create_task(worker.run(), name="ingestion")
         stack.push_async_callback(_stop, running)
-        yield _compose(settings, lock, stores, models, (ingestor, worker))
+        generator = open_generator(settings, models.embedding.counter, stack)
+        yield _compose(settings, lock, stores, models, (ingestor, worker), generator)
 
 
 def _mark_running(data_dir: Path, stack: AsyncExitStack) -> bool:
@@ -291,6 +293,7 @@ def _compose(
     stores: _Stores,
     models: _Models,
     ingestion: tuple[IngestPipeline, IngestWorker],
+    generator: Generator,
 ) -> Platform:
     parts = RetrieveParts(
         live=SqlLiveChunks(stores.database),
@@ -306,7 +309,7 @@ def _compose(
     answerer = AnswerPipeline(
         retriever,
         open_assessor(models.embedding.pipeline, models.pool),
-        ExtractiveGenerator(models.embedding.counter),
+        generator,
         Verifier(spans, analyse),
         answer_plan(settings, models.index_identity),
     )

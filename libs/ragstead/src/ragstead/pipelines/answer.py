@@ -167,6 +167,7 @@ class AnswerPipeline:
             draft.evidence.sentences,
             draft.request.messages,
             draft.request.sampling,
+            draft.found.collection.may_leave,
         )
         async with aclosing(self._verifier.run(self._generator.generate(request), hits, checked)) as pieces:
             async for piece in pieces:
@@ -183,7 +184,8 @@ class AnswerPipeline:
             release=self._plan.release,
             collection_version=draft.found.collection.version,
             trace_id=draft.trace_id,
-            model=self._generator.name,
+            model=draft.last.model or self._generator.name,
+            route=draft.last.route,
             prompt_tokens=draft.last.prompt_tokens,
             completion_tokens=draft.last.completion_tokens,
             timings_ms={stage: round(ms, 3) for stage, ms in timings.items()},

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ragstead.citations import Analyser, Claim, Splitter, Support, find_support, find_verbatim, read_claim
 from ragstead.model import Citation, Hit
 from ragstead.ports.generator import Piece
+from ragstead.streams import closing
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class Verifier:
         waiting = ""
         pending: list[str] = []
         last = Piece("", finish_reason="stop")
-        async with aclosing(_generator(pieces)) as stream:
+        async with aclosing(closing(pieces)) as stream:
             async for piece in stream:
                 waiting += piece.text
                 last = piece
@@ -122,14 +123,3 @@ def _citation(n: int, words: tuple[int, int], mark: int, hit: Hit, support: Supp
         hit.score,
         support.verdict,
     )
-
-
-async def _generator(pieces: AsyncIterator[Piece]) -> AsyncGenerator[Piece, None]:
-    """Give any async iterator an `aclose` that reaches it."""
-    try:
-        async for piece in pieces:
-            yield piece
-    finally:
-        close = getattr(pieces, "aclose", None)
-        if close is not None:
-            await close()

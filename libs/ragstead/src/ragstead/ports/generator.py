@@ -62,6 +62,7 @@ class GenerationRequest:
         sentences: The sentences of the passages that answer, in the order in which they read best.
         messages: The conversation as the caller sent it, oldest first.
         sampling: How to draw tokens.
+        may_leave: Whether the evidence may be sent to a hosted model.
     """
 
     question: str
@@ -69,6 +70,7 @@ class GenerationRequest:
     sentences: Sequence[EvidenceSentence] = ()
     messages: Sequence[Message] = ()
     sampling: Sampling = field(default_factory=Sampling)
+    may_leave: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class Piece:
         finish_reason: Set on the last piece alone: `stop` or `length`.
         prompt_tokens: Set on the last piece, as the served model counts them.
         completion_tokens: The same for the answer.
+        model: Set on the last piece where several might have written it: which did.
+        route: The same: why it did.
     """
 
     text: str
@@ -88,6 +92,8 @@ class Piece:
     finish_reason: Literal["stop", "length"] | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    model: str = ""
+    route: str = ""
 
 
 class Generator(Protocol):

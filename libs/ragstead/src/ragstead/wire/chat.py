@@ -111,6 +111,7 @@ class RagView(View):
     trace_id: str
     cache: str
     model: str
+    route: str | None = left_out_when_none()
     cost_usd: float
     dropped_citations: int
     timings_ms: dict[str, float]

@@ -1,0 +1,279 @@
+"""Any server of OpenAI's chat or completions API as a chat model: vLLM, Ollama, OpenAI, Together, a hub's endpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+
+from ragstead.errors import InvalidRequest, Overloaded, RagsteadError, Unavailable
+from ragstead.ports.chat_model import ChatRequest
+from ragstead.ports.generator import Message, Piece, Sampling
+
+_FINISH: dict[str, Literal["stop", "length"]] = {"length": "length", "max_tokens": "length"}
+_MAX_LINE_CHARS = 1_000_000
+_BYTES_A_TOKEN = 3
+_AGAIN_AFTER_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class ChatEndpoint:
+    """Where a model is served, and how it is asked.
+
+    Attributes:
+        base_url: Up to the version: `http://127.0.0.1:8000/v1`.
+        model: The model's name there.
+        api_key: Bearer token; None where none is needed.
+        api: `chat` completions, or plain `completions` for base models, whose conversation is written as a transcript.
+        context_tokens: Tokens of conversation and answer together.
+        connect_s: Limit of the connection.
+        first_token_s: Seconds of silence before the first token, the time in the server's queue among them.
+        between_tokens_s: Seconds of silence afterwards.
+        total_s: Seconds of an answer, however lively.
+        retries: How often a request is sent again of which nothing has come back.
+        counts_tokens: Whether the server has vLLM's `/tokenize`; else tokens are estimated, rather too many.
+    """
+
+    base_url: str
+    model: str
+    api_key: str | None = None
+    api: Literal["chat", "completions"] = "chat"
+    context_tokens: int = 4096
+    connect_s: float = 2.0
+    first_token_s: float = 30.0
+    between_tokens_s: float = 10.0
+    total_s: float = 300.0
+    retries: int = 1
+    counts_tokens: bool = False
+
+
+class OpenAiChatModel:
+    """Is a `ChatModel` over HTTP.
+
+    Args:
+        endpoint: Where it is.
+        name: As receipts show it; None for the model's name there.
+    """
+
+    def __init__(self, endpoint: ChatEndpoint, *, name: str | None = None) -> None:
+        self._endpoint = endpoint
+        self._name = name or endpoint.model
+        headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+        timeout = httpx.Timeout(endpoint.first_token_s + 5, connect=endpoint.connect_s)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+        self._client = httpx.AsyncClient(headers=headers, timeout=timeout, limits=limits)
+
+    @property
+    def name(self) -> str:
+        """The model's name as receipts show it."""
+        return self._name
+
+    @property
+    def context_tokens(self) -> int:
+        """Tokens of conversation and answer together that the model reads."""
+        return self._endpoint.context_tokens
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def chat(self, request: ChatRequest) -> AsyncIterator[Piece]:
+        """Yield the answer as it comes; closed, it hangs up, at which servers stop."""
+        last = Piece("", finish_reason="stop")
+        finished = False
+        async with aclosing(self._events(self._body(request))) as events:
+            async for view in events:
+                text, finish, usage = self._read(view)
+                finished = finished or finish is not None
+                last = Piece(
+                    "",
+                    finish_reason=finish or last.finish_reason,
+                    prompt_tokens=usage[0] or last.prompt_tokens,
+                    completion_tokens=usage[1] or last.completion_tokens,
+                )
+                if text:
+                    yield Piece(text)
+        if not finished:
+            raise self._down("broke off in the middle of an answer")
+        yield last
+
+    async def count(self, texts: Sequence[str]) -> list[int]:
+        """Return the tokens of each text as the server counts them, or one for three bytes."""
+        if not self._endpoint.counts_tokens:
+            return [len(text.encode("utf-8", "replace")) // _BYTES_A_TOKEN + 1 for text in texts]
+        return list(await asyncio.gather(*(self._counted(text) for text in texts)))
+
+    async def _counted(self, text: str) -> int:
+        parts = urlsplit(self._endpoint.base_url)
+        path = parts.path.rstrip("/").removesuffix("/v1")
+        url = urlunsplit(parts._replace(path=f"{path}/tokenize"))
+        body = {"model": self._endpoint.model, "prompt": _encodable(text), "add_special_tokens": False}
+        try:
+            answer = await self._client.post(url, json=body)
+            return int(answer.raise_for_status().json()["count"])
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            raise self._down(f"does not count tokens at {url}: {error!r}") from error
+
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
+        body = {
+            "model": self._endpoint.model,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            **_sampling(request.sampling),
+        }
+        if self._endpoint.api == "chat":
+            messages = [{"role": one.role, "content": _encodable(one.content)} for one in request.messages]
+            return {**body, "messages": messages}
+        stop = [*request.sampling.stop, "\nUser:"][-4:]
+        return {**body, "prompt": _encodable(transcript(request.messages)), "stop": stop}
+
+    async def _events(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """Yield what the server sends, one JSON object after the other.
+
+        Raises:
+            RagsteadError: As `ChatModel.chat` says.
+        """
+        path = "chat/completions" if self._endpoint.api == "chat" else "completions"
+        request = self._client.build_request("POST", f"{self._endpoint.base_url.rstrip('/')}/{path}", json=body)
+        deadline = time.monotonic() + self._endpoint.total_s
+        response = await self._begun(request)
+        try:
+            async with aclosing(self._lines(response, deadline)) as lines:
+                async for line in lines:
+                    if line == "[DONE]":
+                        return
+                    yield self._object(line)
+        finally:
+            await response.aclose()
+
+    async def _begun(self, request: httpx.Request) -> httpx.Response:
+        """Send until an answer begins."""
+        for left in range(self._endpoint.retries, -1, -1):
+            try:
+                async with asyncio.timeout(self._endpoint.first_token_s):
+                    response = await self._client.send(request, stream=True)
+                    if response.status_code == 200:
+                        return response
+                    await response.aread()
+                    await response.aclose()
+            except (httpx.HTTPError, TimeoutError) as error:
+                if not left or isinstance(error, TimeoutError | httpx.ReadTimeout):
+                    raise self._down(f"can't be reached: {error!r}") from error
+            else:
+                error_of = self._refused(response)
+                if not left or not isinstance(error_of, Overloaded | Unavailable) or response.status_code in {401, 403}:
+                    raise error_of
+            await asyncio.sleep(_AGAIN_AFTER_S)
+        raise AssertionError("unreachable")
+
+    async def _lines(self, response: httpx.Response, deadline: float) -> AsyncGenerator[str, None]:
+        """Yield the data of each event; comments and other fields are passed over.
+
+        Time counts while a line is waited for, not while whoever reads them is busy.
+        """
+        patience_s = self._endpoint.first_token_s
+        lines = response.aiter_lines()
+        while True:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise self._down(f"was not done after {self._endpoint.total_s:g} s")
+            try:
+                async with asyncio.timeout(min(patience_s, left_s)):
+                    line = await anext(lines, None)
+            except TimeoutError as error:
+                raise self._down(f"was silent for {min(patience_s, left_s):.3g} s") from error
+            except httpx.HTTPError as error:
+                raise self._down(f"broke off: {error!r}") from error
+            if line is None:
+                return
+            if len(line) > _MAX_LINE_CHARS:
+                raise self._down("sent a line without end")
+            if line.startswith("data:"):
+                patience_s = self._endpoint.between_tokens_s
+                yield line.removeprefix("data:").strip()
+
+    def _object(self, line: str) -> dict[str, Any]:
+        try:
+            view = json.loads(line)
+        except ValueError as error:
+            raise self._down(f"sent {line[:80]!r}, which is no JSON") from error
+        if not isinstance(view, dict):
+            raise self._down(f"sent {line[:80]!r}, which is no object")
+        if view.get("error"):
+            raise self._down(f"ended with an error: {_message_of(view)}")
+        return view
+
+    def _read(self, view: dict[str, Any]) -> tuple[str, Literal["stop", "length"] | None, tuple[int, int]]:
+        """Return an event's words, why the answer ends with it, if it does, and the usage."""
+        try:
+            choice = view["choices"][0] if view.get("choices") else {}
+            text = (choice.get("delta") or {}).get("content") if self._endpoint.api == "chat" else choice.get("text")
+            reason = choice.get("finish_reason")
+            usage = view.get("usage") or {}
+            counted = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise self._down(f"sent an event that is none of a completion: {error!r}") from error
+        if not isinstance(text, str | None):
+            raise self._down(f"sent {text!r:.80} for words")
+        return text or "", _FINISH.get(str(reason), "stop") if reason else None, counted
+
+    def _refused(self, response: httpx.Response) -> RagsteadError:
+        said = f"answered {response.status_code}: {_message_in(response)}"
+        if response.status_code == 429:
+            after = response.headers.get("Retry-After", "")
+            return Overloaded(f"{self._name}: {said}", retry_after_s=float(after) if after.isdigit() else 1.0)
+        if response.status_code in {401, 403}:
+            return self._down(f"{said}; look at its api_key")
+        if response.status_code == 404:
+            return self._down(f"{said}; has it the model {self._endpoint.model!r}?")
+        if response.status_code in {400, 413, 422}:
+            return InvalidRequest(f"{self._name}: {said}", param="messages")
+        return self._down(said)
+
+    def _down(self, how: str) -> Unavailable:
+        return Unavailable("generation", f"{self._name} at {self._endpoint.base_url} {how}")
+
+
+def transcript(messages: Sequence[Message]) -> str:
+    """Write a conversation for a model that knows no roles: instructions, then `User:` and `Assistant:` in turn."""
+    named = {"user": "User: ", "assistant": "Assistant: "}
+    return "\n\n".join([*(named.get(one.role, "") + one.content for one in messages), "Assistant:"])
+
+
+def _sampling(sampling: Sampling) -> dict[str, Any]:
+    values = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": sampling.seed,
+        "frequency_penalty": sampling.frequency_penalty,
+        "presence_penalty": sampling.presence_penalty,
+        "max_tokens": sampling.max_tokens,
+        "stop": list(sampling.stop) or None,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _encodable(text: str) -> str:
+    """Replace lone surrogates, which JSON in UTF-8 can't hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _message_in(response: httpx.Response) -> str:
+    try:
+        return _message_of(response.json())
+    except ValueError:
+        return response.text[:200]
+
+
+def _message_of(view: Any) -> str:
+    """The message of OpenAI's error shape, or of vLLM's older one; the first words of any other."""
+    error = view.get("error", view) if isinstance(view, dict) else view
+    message = error.get("message") if isinstance(error, dict) else error
+    return str(message)[:300]

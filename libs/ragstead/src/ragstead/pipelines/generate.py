@@ -1,0 +1,79 @@
+"""Evidence to an answer by a language model: a prompt that fits, and the model's words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from ragstead.ports.chat_model import ChatModel, ChatRequest
+from ragstead.ports.generator import GenerationRequest, Piece
+from ragstead.prompting import Prompt, PromptTemplate, fitting, passages_of, write_prompt
+from ragstead.streams import closing
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPlan:
+    """How a model is asked.
+
+    Attributes:
+        template: The words around evidence and question.
+        max_tokens: Of an answer, where the caller names no number.
+        temperature: The same; 0: the likeliest words, the same each time.
+    """
+
+    template: PromptTemplate
+    max_tokens: int
+    temperature: float
+
+
+class PromptedGenerator:
+    """Is a `Generator` on a chat model.
+
+    Args:
+        model: What writes.
+        plan: How it is asked.
+    """
+
+    def __init__(self, model: ChatModel, plan: PromptPlan) -> None:
+        self._model = model
+        self._plan = plan
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._model.name
+
+    async def generate(self, request: GenerationRequest) -> AsyncIterator[Piece]:
+        """Yield the model's answer as it comes.
+
+        Raises:
+            InvalidRequest: While iterated, if conversation and best passage are over the model's length together.
+            Overloaded: If the model has too much to do.
+            Unavailable: If it can't be reached, or breaks off.
+        """
+        given = request.sampling
+        sampling = replace(
+            given,
+            max_tokens=given.max_tokens or self._plan.max_tokens,
+            temperature=self._plan.temperature if given.temperature is None else given.temperature,
+        )
+        prompt = await self._prompt(request, sampling.max_tokens or self._plan.max_tokens)
+        async with aclosing(closing(self._model.chat(ChatRequest(prompt.messages, sampling)))) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _prompt(self, request: GenerationRequest, answer_tokens: int) -> Prompt:
+        """Write the prompt with as many of the best passages as fit."""
+        earlier = request.messages[:-1]
+        passages = passages_of(self._plan.template, request.passages)
+        bare = write_prompt(self._plan.template, [], request.question, earlier)
+        spoken = "\n".join(one.content for one in bare.messages)
+        base, *sizes = await self._model.count([spoken, *passages])
+        turns = _TOKENS_A_TURN * len(bare.messages)
+        room = self._model.context_tokens - answer_tokens - base - turns
+        return write_prompt(self._plan.template, passages[: fitting(sizes, room)], request.question, earlier)
+
+
+_TOKENS_A_TURN = 16
+"""Tokens that a model's own template adds to a message, at most."""
