@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from string import Template
@@ -116,25 +116,24 @@ def redis_server(folder: Path) -> Child:
     return Child(command, log=folder / "redis.log", port=port)
 
 
-def replica(folder: Path, n: int, *, redis: Child, max_waiting: int = 8) -> Child:
-    """A replica with the images' configuration; of its address, cache and bound this one's own."""
-    reference = folder / "redis_url"
-    reference.write_text(f"redis://{redis.address}/0")
-    own = {"host": "127.0.0.1", "max_waiting": max_waiting, "cpu_threads": 1}
-    config = adapted(folder, own | {"embedding": {"cache_url": f"file:{reference}"}})
-    port = free_port()
-    command = [sys.executable, "-m", "ragstead_cli.main", "serve", "embedding", "--config", config, "--port", str(port)]
-    return Child(command, log=folder / f"replica-{n}.log", port=port, path="/health/ready")
+def replica(folder: Path, n: int, *, redis: Child) -> Child:
+    """A replica with a cache that it shares, and few requests at once, so that it can be kept busy."""
+    cache = folder / "redis_url"
+    cache.write_text(f"redis://{redis.address}/0")
+    own = {"max_waiting": 8, "cpu_threads": 1, "embedding": {"cache_url": f"file:{cache}"}}
+    return embedding_service(folder, own, log=f"replica-{n}.log")
 
 
-def adapted(folder: Path, deployment: dict[str, Any], *, name: str = "cpu.yaml") -> Path:
-    """An image's configuration with other places, in a file."""
-    config = yaml.safe_load((COMPOSE / "embedding" / name).read_text())
-    config["deployment"].pop("models_dir", None)  # the environment's own
-    config["deployment"] |= deployment
-    written = folder / name
+def embedding_service(folder: Path, deployment: Mapping[str, Any], *, log: str = "service.log") -> Child:
+    """`ragstead serve embedding` by the CPU image's configuration; on loopback, and what else is this one's own."""
+    config = yaml.safe_load((COMPOSE / "embedding" / "cpu.yaml").read_text())
+    del config["deployment"]["models_dir"]  # the environment's own
+    config["deployment"] |= {"host": "127.0.0.1", **deployment}
+    written = folder / "cpu.yaml"
     written.write_text(yaml.safe_dump(config))
-    return written
+    port = free_port()
+    command = [sys.executable, "-m", "ragstead_cli.main", "serve", "embedding", "--config", written]
+    return Child([*command, "--port", str(port)], log=folder / log, port=port, path="/health/ready")
 
 
 def nginx(folder: Path, replicas: Sequence[str]) -> Child:

@@ -15,8 +15,8 @@ import pytest
 import tiktoken
 from langchain_openai import OpenAIEmbeddings
 
-from integration.balanced import KEY, ROOT, Child, adapted
-from programs import free_port, needed
+from integration.balanced import KEY, ROOT, embedding_service
+from programs import needed
 
 EXAMPLES = ROOT / "examples" / "embeddings"
 SIMILAR = re.compile(r"^(\d\.\d{3})  ", flags=re.MULTILINE)
@@ -25,15 +25,11 @@ SIMILAR = re.compile(r"^(\d\.\d{3})  ", flags=re.MULTILINE)
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service that asks for a key."""
-    folder = tmp_path_factory.mktemp("service")
-    config = adapted(folder, {"host": "127.0.0.1", "embedding": {}})
-    port = free_port()
-    command = [sys.executable, "-m", "ragstead_cli.main", "serve", "embedding", "--config", config, "--port", str(port)]
-    service = Child(command, log=folder / "log", port=port, path="/health/ready")
+    service = embedding_service(tmp_path_factory.mktemp("service"), {"embedding": {}})
     try:
         service.start()
         service.wait()
-        yield f"http://127.0.0.1:{port}/v1"
+        yield f"http://{service.address}/v1"
     finally:
         service.stop()
 
