@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import threading
 import time
@@ -143,11 +144,17 @@ def assert_right(vectors: dict[str, list[float]]) -> None:
 
 
 def test_replicas_share_a_cache(stack: Stack) -> None:
-    for one in stack.replicas:
-        with client_of(f"http://{one.address}") as client:
-            embed(client, "known to both")
-            metrics = client.get("/metrics").text
-    assert 'ragstead_embedding_cache_total{outcome="hit"} 1.0' in metrics
+    first, second = (f"http://{one.address}" for one in stack.replicas)
+    with client_of(first) as one, client_of(second) as other:
+        embed(one, "known to both")
+        before = hits(other)
+        embed(other, "known to both")
+        assert hits(other) == before + 1
+
+
+def hits(client: httpx.Client) -> float:
+    found = re.search(r'ragstead_embedding_cache_total\{outcome="hit"\} (\S+)', client.get("/metrics").text)
+    return float(found[1]) if found else 0
 
 
 def test_body_over_the_limit_is_refused_in_the_clients_language(client: httpx.Client) -> None:
