@@ -9,10 +9,11 @@ from source_tree import ROOT, tracked
 
 ANY_URL = re.compile(rb"https?://(\[[0-9a-f:]+\]|[^\s\"'<>`()\[\]{},;|\\/?#]+)")
 HOSTS_ALLOWED = re.compile(
-    r"(localhost|host|127\.0\.0\.1|\[::1\]|0\.0\.0\.0|(.+\.)?example(\.com|\.org|\.net)?|(.+\.)?(test|invalid)"
+    r"(localhost|host|embedding|127\.0\.0\.1|\[::1\]|0\.0\.0\.0|(.+\.)?example(\.com|\.org|\.net)?|(.+\.)?(test|invalid)"
     r"|www\.apache\.org|www\.w3\.org|schemas\.openxmlformats\.org|purl\.org|keepachangelog\.com|semver\.org)"
 )
-"""Loopback, names for examples, the licence's own, namespaces of file formats, what a changelog follows."""
+"""Loopback, nginx's name for its upstream, names for examples, the licence's own, namespaces of file formats, what a
+changelog follows."""
 FORBIDDEN = {
     "a registry": re.compile(
         rb"(py"
