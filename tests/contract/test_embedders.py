@@ -1,6 +1,9 @@
 """The embedder suite over the fake, the ONNX graphs and the HTTP adapters, and what graphs are refused for."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -207,3 +210,14 @@ def test_identity_tells_readings_apart() -> None:
     ]
     assert plain.identity("abc", "int8") == "m@abc/int8"
     assert len({reading.identity("abc", "int8") for reading in readings}) == len(readings)
+
+
+def test_onnx_runtime_is_told_not_to_report_before_it_is_loaded() -> None:
+    code = (
+        "import subprocess, sys, ragstead.adapters.onnx_runtime.privacy as p; known = list(sys.modules);"
+        "assert known.index(p.__name__) < known.index('onnxruntime');"
+        "subprocess.run(['printenv', p.VARIABLE], check=True)"
+    )
+    environ = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"

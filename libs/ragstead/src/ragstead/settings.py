@@ -327,7 +327,7 @@ class DeploymentSettings(_Section):
     @property
     def threads(self) -> int:
         """Threads of the embedding model, counted out."""
-        return self.cpu_threads or min(8, os.cpu_count() or 1)
+        return self.cpu_threads or min(8, _cores())
 
 
 class Settings(_Section):
@@ -335,6 +335,12 @@ class Settings(_Section):
 
     pipeline: PipelineSettings = PipelineSettings()
     deployment: DeploymentSettings = DeploymentSettings()
+
+
+def _cores() -> int:
+    """Cores that this process may use; a container's quota of time is not among what it knows."""
+    affinity = getattr(os, "sched_getaffinity", None)  # macOS has none
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def load_settings(
