@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 from source_tree import ROOT
 
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-torch.lock")
+PEERS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "evals/bench/peers").glob("*.lock"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -43,13 +44,13 @@ def test_every_group_is_in_the_development_lock_at_a_version_it_allows() -> None
     assert unmet(groups, "requirements-dev.lock") == []
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, *PEERS])
 def test_lock_holds_exact_versions_and_no_index(lock: str) -> None:
     lines = [line for line in (ROOT / lock).read_text().splitlines() if not line.startswith("#")]
     assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[\w.+!]+( ; .+)?", line)] == []
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, *PEERS])
 def test_lock_holds_no_torch(lock: str) -> None:
     heavy = [name for name in pins(lock) if name == "torch" or name.startswith(("nvidia-", "cuda-", "triton"))]
     assert heavy == []
