@@ -54,7 +54,7 @@ from ragstead.bootstrap.models import open_word_pieces
 
 ROUNDS = 3
 BULK_TEXTS, QUESTIONS, WARM_UP, COMPARED = 768, 200, 10, 128
-BULK_S = BUSY_S = 12.0
+BULK_S = BUSY_S = 10.0
 FAILURES = (Undrivable, OSError, http.client.HTTPException)
 
 

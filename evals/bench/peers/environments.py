@@ -29,10 +29,11 @@ class Absent(Exception):
 
 
 def reason(output: str) -> str:
-    """The last line of an output that tells of an error, else its last line; short, and without paths."""
+    """The last line that names an exception, else an error of pip's, else the last line; short, without paths."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    telling = [line for line in lines if re.match(r"ERROR:|(\w+\.)*\w*(Error|Exception)\b", line)]
-    last = (telling or lines or ["it said nothing"])[-1]
+    exceptions = [line for line in lines if re.match(r"(\w+\.)*\w*(Error|Exception)\b", line)]
+    errors = [line for line in lines if line.startswith("ERROR:")]
+    last = (exceptions or errors or lines or ["it said nothing"])[-1]
     return re.sub(r"\s*\|\s*", " ", _SECRETIVE.sub("…", last))[:200]
 
 
