@@ -56,6 +56,15 @@ def test_lock_holds_no_torch(lock: str) -> None:
     assert heavy == []
 
 
+def test_every_peer_has_a_lock_that_holds_what_it_asks_for() -> None:
+    sources = {path.with_suffix(".lock"): path for path in (ROOT / "evals/bench/peers").glob("*.in")}
+    torch_needs = sources.pop(ROOT / "evals/bench/peers/torch-needs.lock")
+    assert sorted(str(lock.relative_to(ROOT)) for lock in sources) == PEERS
+    for lock, source in sources.items():
+        lines = [line.partition("#")[0].strip() for line in (source.read_text() + torch_needs.read_text()).splitlines()]
+        assert unmet([line for line in lines if line], str(lock.relative_to(ROOT))) == []
+
+
 @pytest.mark.parametrize("lock", LOCKS[1:])
 def test_later_lock_agrees_with_the_base_lock(lock: str) -> None:
     base, other = pins("requirements.lock"), pins(lock)
