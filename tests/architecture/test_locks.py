@@ -8,6 +8,7 @@ import tomllib
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from setup_env import TORCH
 from source_tree import ROOT
 
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-torch.lock")
@@ -63,6 +64,10 @@ def test_every_peer_has_a_lock_that_holds_what_it_asks_for() -> None:
     for lock, source in sources.items():
         lines = [line.partition("#")[0].strip() for line in (source.read_text() + torch_needs.read_text()).splitlines()]
         assert unmet([line for line in lines if line], str(lock.relative_to(ROOT))) == []
+
+
+def test_peers_have_the_torch_that_the_project_has() -> None:
+    assert f'\nTORCH = "{TORCH}"' in (ROOT / "evals/bench/peers/environments.py").read_text()
 
 
 @pytest.mark.parametrize("lock", LOCKS[1:])

@@ -19,7 +19,7 @@ from evals.bench.product import ROOT, note
 
 HERE = Path(__file__).parent
 PEERS = ROOT / ".peers"
-TORCH = "torch==2.13.0"
+TORCH = "torch==2.13.0"  # as in scripts/setup_env.py; a test holds them together
 _SECRETIVE = re.compile(r"\S*[/\\]\S*")
 """A path or an address, which is not for a page that others read."""
 
