@@ -20,9 +20,10 @@ from setup_env import ROOT, SetupFailed, Stages, check_venv_module, child_of, in
 
 RESULTS = ROOT / "bench-results"
 PAGE = ROOT / "docs" / "benchmarks.md"
-WITH_DATA = ("quality", "first_answer", "search_http", "ingestion", "bm25", "embeddings")
+WITH_DATA = ("quality", "first_answer", "search_http", "ingestion", "bm25", "embeddings", "embedding_quality")
 WITHOUT_DATA = ("embedding_soak", "set_up")
 TABLE = re.compile(r"(<!-- table: written by make bench -->\n).*?(<!-- end of table -->)", re.DOTALL)
+PEERS = re.compile(r"(<!-- peers: written by make bench -->\n).*?(<!-- end of peers -->)", re.DOTALL)
 HEAD = ["| what | figure | target | met |", "| --- | --- | --- | --- |"]
 
 
@@ -69,6 +70,22 @@ def with_rows(page: str, rows: list[dict[str, Any]]) -> str:
     return TABLE.sub(lambda match: f"{match[1]}{written}\n{match[2]}", page)
 
 
+def with_peers(page: str, peers: list[dict[str, str]]) -> str:
+    """The page with the table of peers in place of the one it has; a run without peers leaves that.
+
+    Raises:
+        SetupFailed: If the page has no such table to write.
+    """
+    if not peers:
+        return page
+    if not PEERS.search(page):
+        raise SetupFailed(f"{PAGE} has lost the marks around its table of peers")
+    columns = list(peers[0])
+    cells = [columns, ["---"] * len(columns), *([peer[column] for column in columns] for peer in peers)]
+    written = "\n".join(f"| {' | '.join(line)} |" for line in cells)
+    return PEERS.sub(lambda match: f"{match[1]}{written}\n{match[2]}", page)
+
+
 def bench() -> int:
     """Runs the benchmarks named, or all that can be run; 1 where one could not."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -93,7 +110,7 @@ def bench() -> int:
             say(f"{name}: FAILED, {error}")
             failed += 1
             continue
-        PAGE.write_text(with_rows(PAGE.read_text(), result["rows"]))
+        PAGE.write_text(with_peers(with_rows(PAGE.read_text(), result["rows"]), result["peers"]))
         say("\n".join(lines_of(result["rows"]).values()))
     return 1 if failed else 0
 

@@ -1,7 +1,8 @@
 """Writes the lock files from pyproject.toml: `make lock`; `--upgrade` takes the newest versions.
 
 `requirements.lock` is what `make up` installs; the others are what the checks and tests add, held to the same versions.
-torch is in none of them: pip finds the build that fits the machine (`TORCH` in setup_env.py).
+torch is in none of them: pip finds the build that fits the machine (`TORCH` in setup_env.py). Each peer of a benchmark
+has a lock of its own, from the `.in` beside it and from what torch asks for.
 """
 
 from __future__ import annotations
@@ -13,17 +14,24 @@ from pathlib import Path
 
 from setup_env import ROOT, SetupFailed, Stages, call, check_venv_module, in_venv, install, main_of, prepare, say
 
-HEADER = "# Written by `make lock` from pyproject.toml: exact versions for Python 3.11 to 3.13 on Linux and macOS.\n"
+PEERS = "evals/bench/peers"
+TORCH_NEEDS = f"{PEERS}/torch-needs.in"
 
 
-def compile_lock(uv: str | Path, lock: str, *words: str, upgrade: bool) -> None:
+def header(source: str) -> str:
+    """The first line of a lock."""
+    return f"# Written by `make lock` from {source}: exact versions for Python 3.11 to 3.13 on Linux and macOS.\n"
+
+
+def compile_lock(uv: str | Path, lock: str, *words: str, upgrade: bool, source: str = "pyproject.toml") -> None:
     """Resolves into one lock file, keeping the versions that it has unless asked to upgrade."""
     target = ROOT / lock
     call(
         [uv, "pip", "compile", "--universal", "--python-version", "3.11", "--no-header", "--no-annotate", "--quiet",
          "--no-emit-index-url", "--output-file", target, *words, *(["--upgrade"] if upgrade else [])]
     )  # fmt: skip
-    target.write_text(HEADER + "".join(target.read_text().replace(HEADER, "")))
+    first = header(source)
+    target.write_text(first + target.read_text().replace(first, ""))
     say(f"{lock}: {sum('==' in line for line in target.read_text().splitlines())} packages")
 
 
@@ -39,7 +47,7 @@ def find_uv() -> str | Path:
 
 
 def lock() -> int:
-    """Writes the three locks."""
+    """Writes the three locks, and those of the peers."""
     unknown = [word for word in sys.argv[1:] if word != "--upgrade"]
     if unknown:
         raise SetupFailed(f"{unknown[0]} is no option of this script; there is --upgrade")
@@ -54,6 +62,11 @@ def lock() -> int:
         without_torch.write_text('torch ; python_version < "3"\n')
         words = ["pyproject.toml", "--extra", "torch", "--override", str(without_torch), *base]
         compile_lock(uv, "requirements-torch.lock", *words, "--constraint", "requirements-dev.lock", upgrade=upgrade)
+        for path in sorted((ROOT / PEERS).glob("*.in")):
+            source = f"{PEERS}/{path.name}"
+            if source != TORCH_NEEDS:
+                words = [source, TORCH_NEEDS, "--override", str(without_torch)]
+                compile_lock(uv, source.replace(".in", ".lock"), *words, upgrade=upgrade, source=path.name)
     return 0
 
 

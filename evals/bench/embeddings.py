@@ -1,8 +1,8 @@
-"""Times `ragstead serve embedding` beside the usual way to serve the same weights, in turns in the same run.
+"""Times `ragstead serve embedding` beside other ways to serve the same weights, in turns in the same run.
 
-Peers: sentence-transformers behind a plain FastAPI server (fp32, two threads, batches of 32), where the environment has
-torch. Real text of mixed length: SQuAD paragraphs, questions, SciFact abstracts. Requests of 64 texts, two at a time,
-JSON floats on both sides.
+The peers are those of `evals.bench.peers.contenders`, each in its own environment and at its best documented setting
+for CPUs. Real text of mixed length: SQuAD paragraphs, questions, SciFact abstracts. Requests of 64 texts, two at a
+time, JSON floats on both sides. A peer that can't be run is listed as absent, with the reason.
 """
 
 from __future__ import annotations
@@ -10,25 +10,35 @@ from __future__ import annotations
 import contextlib
 import http.client
 import importlib.metadata
-import importlib.util
 import itertools
-import json
 import os
 import random
 import statistics
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from evals.bench.embedding_load import (
+    OURS,
+    Server,
+    awake,
+    batches_of,
+    bulk,
+    connected,
+    known_to_new,
+    post,
+    questions,
+    wake,
+    while_busy,
+)
+from evals.bench.peers.contenders import CONTENDERS, ENVIRON, REFERENCE, Peer, Start
+from evals.bench.peers.environments import PEERS, Absent, reason
 from evals.bench.product import (
     RAGSTEAD,
+    ROOT,
     Row,
     Undrivable,
     data_folder,
@@ -38,90 +48,14 @@ from evals.bench.product import (
     report,
     rows_of,
     running,
-    share_out,
     wait_until_ready,
 )
-from ragstead.bootstrap.models import open_word_pieces, weights_dir
+from ragstead.bootstrap.models import open_word_pieces
 
 ROUNDS = 3
-BULK_TEXTS, BATCH, BULK_CLIENTS = 1_024, 64, 2
-QUESTIONS = 200
-QUESTION = "how long does the tide take to turn in this harbour"
-OURS, PEER = "ragstead", "sentence-transformers server"
-
-
-@dataclass
-class Server:
-    """One server under test, and what was measured of it by round."""
-
-    name: str
-    port: int
-    tokens_per_s: list[float] = field(default_factory=list)
-    idle_ms: list[float] = field(default_factory=list)
-    busy_ms: list[float] = field(default_factory=list)
-    cosine: float = 1.0
-
-
-def post(server: Server, connection: http.client.HTTPConnection, given: str | Sequence[str]) -> list[list[float]]:
-    """The vectors of one request.
-
-    Raises:
-        Undrivable: If the answer is no 200.
-    """
-    ours = {"truncate": True} if server.name == OURS else {}  # the others cut unasked
-    body = json.dumps({"model": "all-MiniLM-L6-v2", "input": given, **ours})
-    connection.request("POST", "/v1/embeddings", body, {"Content-Type": "application/json"})
-    response = connection.getresponse()
-    answer = response.read()
-    if response.status != 200:
-        raise Undrivable(f"/v1/embeddings answered {response.status}: {answer[:300]!r}")
-    return [one["embedding"] for one in json.loads(answer)["data"]]
-
-
-def connected(server: Server) -> http.client.HTTPConnection:
-    """A connection of its own."""
-    return http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
-
-
-def bulk(server: Server, texts: Sequence[str]) -> None:
-    """Embed all texts, some requests at a time."""
-
-    def work(taken: Iterator[Sequence[str]]) -> None:
-        connection = connected(server)
-        for batch in taken:
-            post(server, connection, batch)
-
-    share_out([texts[i : i + BATCH] for i in range(0, len(texts), BATCH)], BULK_CLIENTS, work)
-
-
-def questions(server: Server, n: int, until: threading.Event | None = None) -> list[float]:
-    """Milliseconds of each of `n` questions one after another, each new to any cache."""
-    connection = connected(server)
-    times: list[float] = []
-    for i in itertools.count():
-        if i >= n or (until is not None and until.is_set()):
-            return times
-        began = time.perf_counter()
-        post(server, connection, f"{QUESTION} {random.Random(time.time_ns()).randrange(10**6)}")  # noqa: S311
-        times.append((time.perf_counter() - began) * 1000)
-        if until is not None:
-            time.sleep(0.02)
-    raise AssertionError("unreachable")
-
-
-def while_busy(server: Server, texts: Sequence[str]) -> list[float]:
-    """Milliseconds of questions that are asked while a bulk job runs."""
-    over = threading.Event()
-
-    def work() -> None:
-        bulk(server, texts)
-        over.set()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    times = questions(server, 10**9, over)
-    thread.join()
-    return times
+BULK_TEXTS, QUESTIONS, WARM_UP, COMPARED = 768, 200, 10, 128
+BULK_S = BUSY_S = 10.0
+FAILURES = (Undrivable, OSError, http.client.HTTPException)
 
 
 def mixed(data: Path, n: int, seed: int) -> list[str]:
@@ -132,119 +66,220 @@ def mixed(data: Path, n: int, seed: int) -> list[str]:
     return random.Random(seed).sample(pool, n)  # noqa: S311
 
 
+# --- servers --------------------------------------------------------------------------------------
+
+
 @contextlib.contextmanager
-def started(name: str, command: Sequence[str], port: int) -> Iterator[Server]:
-    """Run a server until the block ends."""
-    with running(command, env={**os.environ, "HF_HUB_OFFLINE": "1"}) as child:
-        wait_until_ready(port, child)
-        yield Server(name, port)
+def started(name: str, port: int, start: Start, log: Path) -> Iterator[Server]:
+    """Runs a server until the block ends; it stands still but for its turns."""
+    with (
+        log.open("w", encoding="utf-8") as output,
+        running(start.command, output=output, cwd=start.folder, env={**os.environ, **ENVIRON}) as child,
+    ):
+        wait_until_ready(port, child, path=start.ready)
+        server = Server(name, port, child.pid)
+        try:
+            with awake(server):
+                questions(server, WARM_UP)
+            yield server
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                wake(server)  # to hear that it shall end
 
 
-def ours(stack: contextlib.ExitStack, *words: str) -> Server:
+def ours(stack: contextlib.ExitStack, log: Path, *words: str) -> Server:
     """Our own server."""
     port = free_port()
-    command = [str(RAGSTEAD), "serve", "embedding", "--port", str(port), *words]
-    return stack.enter_context(started(OURS, command, port))
+    start = Start([str(RAGSTEAD), "serve", "embedding", "--port", str(port), *words], ROOT)
+    return stack.enter_context(started(OURS, port, start, log))
 
 
-def servers(stack: contextlib.ExitStack) -> list[Server]:
-    """Ours without its cache, and the peers that this environment can run."""
-    uncached = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "uncached.yaml"
-    uncached.write_text("deployment: {embedding: {cache_bytes: 0}}\n", encoding="utf-8")
-    made = [ours(stack, "--config", str(uncached))]
-    if importlib.util.find_spec("sentence_transformers") and importlib.util.find_spec("torch"):
-        port = free_port()
-        script = Path(__file__).parent / "peers" / "sentence_transformers_server.py"
-        command = [sys.executable, str(script), str(weights_dir()), str(port)]
-        made.append(stack.enter_context(started(PEER, command, port)))
-    return made
+def theirs(stack: contextlib.ExitStack, peer: Peer) -> Server:
+    """A peer's server.
+
+    Raises:
+        Absent: If it can't be run.
+    """
+    peer.prepare()
+    port, log = free_port(), PEERS / f"{peer.environment}.log"
+    try:
+        return stack.enter_context(started(peer.name, port, peer.start(port), log))
+    except FAILURES as error:
+        note(f"{peer.name}: {error}")
+        raise Absent(f"does not start: {reason(log.read_text('utf-8'))}") from error
 
 
-def measure(made: Sequence[Server], data: Path) -> None:
-    """Fill in what is measured, the servers taking turns."""
+def servers(stack: contextlib.ExitStack) -> tuple[list[Server], dict[str, str]]:
+    """Ours without its cache and the peers that run here; and why the others don't, by name."""
+    work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    (work / "uncached.yaml").write_text("deployment: {embedding: {cache_bytes: 0}}\n", encoding="utf-8")
+    made = [ours(stack, work / "log", "--config", str(work / "uncached.yaml"))]
+    absent: dict[str, str] = {}
+    for peer in CONTENDERS:
+        note(f"{peer.name} ...")
+        try:
+            made.append(theirs(stack, peer))
+        except Absent as error:
+            absent[peer.name] = str(error)
+            note(f"{peer.name} is absent: {error}")
+    return made, absent
+
+
+# --- measuring ------------------------------------------------------------------------------------
+
+
+def measure(server: Server, data: Path, turn: int) -> None:
+    """Adds what one turn of a server tells."""
     pieces = open_word_pieces()
+    texts = mixed(data, BULK_TEXTS, turn)
+    batches = batches_of(texts, [len(row) for row in pieces.rows(texts, at_most=256)])
+    with awake(server):
+        questions(server, WARM_UP)
+        server.idle_ms += questions(server, QUESTIONS)
+        server.tokens_per_s.append(bulk(server, batches, time.perf_counter() + BULK_S))
+        times, tokens_per_s = while_busy(server, batches, BUSY_S)
+    server.busy_ms += times
+    server.busy_tokens_per_s.append(tokens_per_s)
+    note(
+        f"{server.name}: {server.tokens_per_s[-1]:.0f} tokens/s, idle p50 {quantile(server.idle_ms, 0.5):.1f} ms, "
+        f"busy p99 {quantile(times, 0.99):.0f} ms of {len(times)}, load {os.getloadavg()[0]:.1f}"
+    )
+
+
+def measure_in_turns(made: list[Server], absent: dict[str, str], data: Path) -> None:
+    """Fills in what is measured, another server first in each round; a peer that fails is moved to those absent.
+
+    Raises:
+        Undrivable: If ours fails.
+    """
     for turn in range(ROUNDS):
-        texts = mixed(data, BULK_TEXTS, turn)
-        tokens = sum(len(row) for row in pieces.rows(texts, at_most=256))
-        for server in made:
-            began = time.perf_counter()
-            bulk(server, texts)
-            server.tokens_per_s.append(tokens / (time.perf_counter() - began))
-            server.idle_ms += questions(server, QUESTIONS)
-            server.busy_ms += while_busy(server, mixed(data, BULK_TEXTS // 2, 100 + turn))
-            note(f"{server.name}: {server.tokens_per_s[-1]:.0f} tokens a second")
+        first = turn * len(made) // ROUNDS
+        for server in [*made[first:], *made[:first]]:
+            try:
+                measure(server, data, turn)
+            except FAILURES as error:
+                if server.name == OURS:
+                    raise
+                absent[server.name] = f"fails under load: {reason(str(error))}"
+                made.remove(server)
+                note(f"{server.name} is absent: {absent[server.name]}")
 
 
 def same_vectors(made: Sequence[Server], data: Path) -> None:
-    """Fill in the mean cosine of each server's vectors to the reference's."""
-    texts = mixed(data, 64, 7)
+    """Fills in the mean cosine of each server's vectors to the reference's."""
+    texts = mixed(data, COMPARED, 7)
     vectors = {}
     for server in made:
-        vectors[server.name] = np.array(post(server, connected(server), texts))
-    if PEER in vectors:
-        for server in made:
-            server.cosine = float(np.mean(np.sum(vectors[server.name] * vectors[PEER], axis=1)))
+        with awake(server):
+            vectors[server.name] = np.array(post(server, connected(server), texts))
+    for server in made:
+        reference = vectors.get(REFERENCE, vectors[server.name])
+        server.cosine = float(np.mean(np.sum(vectors[server.name] * reference, axis=1)))
 
 
-def cached(server: Server) -> float:
-    """How long a text that is known takes, over how long a new one does: medians."""
-    connection = connected(server)
-    text = "The tide turns in the harbour when the moon is high above the breakwater. " * 12
-    new: list[float] = []
-    known: list[float] = []
-    post(server, connection, text)
-    for _ in range(100):
-        for times, given in ((new, f"{time.time_ns()} {text}"), (known, text)):
-            began = time.perf_counter()
-            post(server, connection, given)
-            times.append(time.perf_counter() - began)
-    return statistics.median(known) / statistics.median(new)
+# --- tables ---------------------------------------------------------------------------------------
 
 
-def rows(our: Server, peer: Server, known: float) -> list[Row]:
-    """Lines of the table."""
-    bulk_ratio = statistics.median(a / b for a, b in zip(our.tokens_per_s, peer.tokens_per_s, strict=True))
-    idle = quantile(our.idle_ms, 0.5), quantile(peer.idle_ms, 0.5)
-    busy = quantile(our.busy_ms, 0.99), quantile(peer.busy_ms, 0.99)
-    version = importlib.metadata.version("sentence-transformers")
-    against = f"{PEER} ({version}, fp32, 2 threads)"
+def bulk_ratio(our: Server, peer: Server) -> float:
+    """How many times the peer's tokens a second ours are: the median of the rounds."""
+    return statistics.median(a / b for a, b in zip(our.tokens_per_s, peer.tokens_per_s, strict=True))
+
+
+def busy_p99(server: Server) -> float:
+    """The 99th percentile of questions during a bulk job, ms."""
+    return quantile(server.busy_ms, 0.99)
+
+
+def rows(our: Server, peers: Sequence[Server], known: float) -> list[Row]:
+    """Lines of the table; those against a peer only where one runs."""
+    found = [row for peer in peers if peer.name == REFERENCE for row in rows_against_reference(our, peer)]
+    if peers:
+        found += rows_against_best(our, peers)
+    return [*found, Row("embedding, a text that the cache knows", f"{known:.2f} of its latency", "0.2", known <= 0.2)]
+
+
+def rows_against_reference(our: Server, reference: Server) -> list[Row]:
+    """Bulk and idle, against the usual way."""
+    ratio = bulk_ratio(our, reference)
+    idle = quantile(our.idle_ms, 0.5), quantile(reference.idle_ms, 0.5)
     return [
         Row(
-            f"embedding, bulk over HTTP, against the {against}",
-            f"{bulk_ratio:.1f} times ({statistics.median(our.tokens_per_s):.0f} tokens/s, cosine {our.cosine:.4f})",
+            "embedding, bulk over HTTP, against the sentence-transformers server (fp32)",
+            f"{ratio:.1f} times ({statistics.median(our.tokens_per_s):.0f} tokens/s, cosine {our.cosine:.4f})",
             "3 times",
-            bulk_ratio >= 3,
+            ratio >= 3,
         ),
         Row(
-            "embedding, one question, idle, p50, against the same",
+            "embedding, one question, idle, p50, against the sentence-transformers server (fp32)",
             f"{idle[0] / idle[1]:.2f} of its latency ({idle[0]:.1f} ms)",
             "0.3",
             idle[0] <= 0.3 * idle[1],
         ),
-        Row(
-            "embedding, the same while a bulk job runs, p99",
-            f"{busy[0] / busy[1]:.2f} of its latency ({busy[0]:.0f} ms)",
-            "0.25",
-            busy[0] <= 0.25 * busy[1],
-        ),
-        Row("embedding, a text that the cache knows", f"{known:.2f} of its latency", "0.2", known <= 0.2),
     ]
+
+
+def rows_against_best(our: Server, peers: Sequence[Server]) -> list[Row]:
+    """Bulk against the peer with the most tokens a second, and busy against the one with the lowest p99."""
+    fastest = max(peers, key=lambda peer: statistics.median(peer.tokens_per_s))
+    calmest = min(peers, key=busy_p99)
+    ratio, busy = bulk_ratio(our, fastest), busy_p99(our) / busy_p99(calmest)
+    return [
+        Row(
+            "embedding, bulk over HTTP, against the best peer",
+            f"{ratio:.1f} times ({fastest.name}: {statistics.median(fastest.tokens_per_s):.0f} tokens/s)",
+            "1.5 times",
+            ratio >= 1.5,
+        ),
+        Row(
+            "embedding, one question while a bulk job runs, p99, against the best peer",
+            f"{busy:.2f} of its latency ({busy_p99(our):.0f} ms; {calmest.name}: {busy_p99(calmest):.0f} ms)",
+            "0.25",
+            busy <= 0.25,
+        ),
+    ]
+
+
+def table(made: Sequence[Server], absent: Mapping[str, str]) -> list[dict[str, str]]:
+    """The table of peers, ours first, then in the order in which they are known."""
+    measured = {server.name: server for server in made}
+    lines = [line(measured[OURS], importlib.metadata.version("ragstead"), "ONNX Runtime, int8, cache off")]
+    for peer in CONTENDERS:
+        if peer.name in measured:
+            lines.append(line(measured[peer.name], peer.version, peer.settings))
+        else:
+            blank = dict.fromkeys(lines[0], "")
+            words = {"server": peer.name, "version": peer.version, "settings": f"**absent**: {absent[peer.name]}"}
+            lines.append(blank | words)
+    return lines
+
+
+def line(server: Server, version: str, settings: str) -> dict[str, str]:
+    """One line, cells by column."""
+    return {
+        "server": server.name,
+        "version": version,
+        "settings": settings,
+        "bulk, tokens/s": f"{statistics.median(server.tokens_per_s):.0f}",
+        "idle p50": f"{quantile(server.idle_ms, 0.5):.1f} ms",
+        "busy p99": f"{busy_p99(server):.0f} ms",
+        "bulk meanwhile, tokens/s": f"{statistics.median(server.busy_tokens_per_s):.0f}",
+        "cosine to torch fp32": f"{server.cosine:.4f}",
+    }
 
 
 def main() -> None:
     """Prints the rows."""
     data = data_folder(__doc__)
     with contextlib.ExitStack() as stack:
-        made = servers(stack)
+        made, absent = servers(stack)
         same_vectors(made, data)
-        measure(made, data)
-        known = cached(ours(stack))
-    details: dict[str, Any] = {server.name: vars(server) for server in made}
-    if len(made) < 2:
-        note(f"the {PEER} can't run here: torch and sentence-transformers are not installed (make test installs them)")
-        report([], **details)
-        return
-    report(rows(made[0], made[1], known), **details)
+        measure_in_turns(made, absent, data)
+    with contextlib.ExitStack() as stack:
+        cached = ours(stack, Path(stack.enter_context(tempfile.TemporaryDirectory())) / "log")
+        with awake(cached):
+            known = known_to_new(cached)
+    details = {server.name: vars(server) for server in made}
+    report(rows(made[0], made[1:], known), table(made, absent), servers=details, absent=absent)
 
 
 if __name__ == "__main__":

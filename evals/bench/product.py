@@ -13,10 +13,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 ROOT = Path(__file__).resolve().parents[2]
 RAGSTEAD = ROOT / ".venv" / "bin" / "ragstead"
@@ -53,9 +53,9 @@ class Row:
     met: bool
 
 
-def report(rows: Sequence[Row], **details: Any) -> None:
-    """Prints a benchmark's one JSON object."""
-    print(json.dumps({"rows": [asdict(row) for row in rows], "details": details}))
+def report(rows: Sequence[Row], peers: Sequence[Mapping[str, str]] = (), /, **details: Any) -> None:
+    """Prints a benchmark's one JSON object; `peers` are the lines of the table of peers, cells by column."""
+    print(json.dumps({"rows": [asdict(row) for row in rows], "peers": list(peers), "details": details}))
 
 
 def data_folder(description: str | None) -> Path:
@@ -151,8 +151,10 @@ def free_port() -> int:
         return port
 
 
-def wait_until_ready(port: int, child: subprocess.Popen[Any], *, within_s: float = READY_WITHIN_S) -> None:
-    """Returns once `/health/ready` at the port says 200.
+def wait_until_ready(
+    port: int, child: subprocess.Popen[Any], *, path: str = "/health/ready", within_s: float = READY_WITHIN_S
+) -> None:
+    """Returns once `path` at the port says 200.
 
     Raises:
         Undrivable: If the process ends or the time does.
@@ -163,7 +165,7 @@ def wait_until_ready(port: int, child: subprocess.Popen[Any], *, within_s: float
             raise Undrivable(f"{child.args!r} ended with {child.returncode} before it was ready")
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/health/ready")
+            connection.request("GET", path)
             if connection.getresponse().status == 200:
                 return
         time.sleep(0.05)
@@ -171,9 +173,12 @@ def wait_until_ready(port: int, child: subprocess.Popen[Any], *, within_s: float
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
-    """Runs a command with its output on stderr, and stops it with Ctrl-C's signal at the end."""
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, stderr=sys.stderr, **options)
+def running(
+    command: Sequence[str], *, output: IO[Any] | None = None, **options: Any
+) -> Iterator[subprocess.Popen[Any]]:
+    """Runs a command with its output on stderr or in a file, and stops it with Ctrl-C's signal at the end."""
+    out = output or sys.stderr
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **options)
     try:
         yield child
     finally:

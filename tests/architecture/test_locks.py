@@ -8,9 +8,11 @@ import tomllib
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from setup_env import TORCH
 from source_tree import ROOT
 
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-torch.lock")
+PEERS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "evals/bench/peers").glob("*.lock"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -43,16 +45,29 @@ def test_every_group_is_in_the_development_lock_at_a_version_it_allows() -> None
     assert unmet(groups, "requirements-dev.lock") == []
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, *PEERS])
 def test_lock_holds_exact_versions_and_no_index(lock: str) -> None:
     lines = [line for line in (ROOT / lock).read_text().splitlines() if not line.startswith("#")]
     assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[\w.+!]+( ; .+)?", line)] == []
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, *PEERS])
 def test_lock_holds_no_torch(lock: str) -> None:
     heavy = [name for name in pins(lock) if name == "torch" or name.startswith(("nvidia-", "cuda-", "triton"))]
     assert heavy == []
+
+
+def test_every_peer_has_a_lock_that_holds_what_it_asks_for() -> None:
+    sources = {path.with_suffix(".lock"): path for path in (ROOT / "evals/bench/peers").glob("*.in")}
+    torch_needs = sources.pop(ROOT / "evals/bench/peers/torch-needs.lock")
+    assert sorted(str(lock.relative_to(ROOT)) for lock in sources) == PEERS
+    for lock, source in sources.items():
+        lines = [line.partition("#")[0].strip() for line in (source.read_text() + torch_needs.read_text()).splitlines()]
+        assert unmet([line for line in lines if line], str(lock.relative_to(ROOT))) == []
+
+
+def test_peers_have_the_torch_that_the_project_has() -> None:
+    assert f'\nTORCH = "{TORCH}"' in (ROOT / "evals/bench/peers/environments.py").read_text()
 
 
 @pytest.mark.parametrize("lock", LOCKS[1:])
