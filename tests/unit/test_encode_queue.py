@@ -219,3 +219,26 @@ def test_long_job_on_a_slow_model_is_cut_into_shorter_passes() -> None:
         assert sum(map(len, encoder.passes[-2])) <= 160
 
     asyncio.run(check())
+
+
+def test_bulk_passes_run_in_the_pool_that_gives_way_and_questions_never_do() -> None:
+    class Counting(InlinePool):
+        def __init__(self) -> None:
+            self.lengths: list[int] = []
+
+        async def run(self, work):
+            found = work()
+            self.lengths.append(len(found))
+            await asyncio.sleep(0)
+            return found
+
+    async def check() -> None:
+        front, back = Counting(), Counting()
+        queue = EncodeQueue(SlowEncoder(), front, LIMITS, bulk_pool=back)
+        await asyncio.gather(
+            queue.encode(BOOK), *(queue.encode(QUESTION) for _ in range(5)), queue.encode(QUESTION * 2)
+        )
+        assert sum(back.lengths) == len(BOOK)
+        assert sum(front.lengths) == 7
+
+    asyncio.run(check())

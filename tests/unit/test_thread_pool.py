@@ -1,6 +1,8 @@
 """The bounded pool: results, errors, refusal, cancellation."""
 
 import asyncio
+import os
+import sys
 import threading
 
 import pytest
@@ -60,3 +62,19 @@ def test_closed_pool_refuses_work() -> None:
     pool.close()
     with pytest.raises(RuntimeError, match="shutdown"):
         asyncio.run(pool.run(lambda: None))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux alone")
+def test_background_threads_give_way_and_others_do_not() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    async def check() -> None:
+        own = niceness()
+        for background, wanted in ((True, 10), (False, own)):
+            pool = ThreadWorkPool(1, in_the_background=background)
+            assert await pool.run(niceness) == wanted
+            pool.close()
+        assert niceness() == own
+
+    asyncio.run(check())

@@ -1,12 +1,12 @@
-"""Any server of OpenAI's chat or completions API as a chat model: vLLM, Ollama, OpenAI, Together, a hub's endpoints."""
+"""Any server of OpenAI's chat or completions API: vLLM, Ollama, OpenAI, Together, a hub's endpoints."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -16,10 +16,12 @@ import httpx
 from ragstead.errors import InvalidRequest, Overloaded, RagsteadError, Unavailable
 from ragstead.ports.chat_model import ChatRequest
 from ragstead.ports.generator import Message, Piece, Sampling
+from ragstead.ports.model_relay import Relayed
 
 _FINISH: dict[str, Literal["stop", "length"]] = {"length": "length", "max_tokens": "length"}
-_MAX_LINE_CHARS = 1_000_000
+_MAX_LINE_BYTES = 1_000_000
 _BYTES_A_TOKEN = 3
+_AGAIN = {429, 500, 502, 503, 504}
 _AGAIN_AFTER_S = 0.25
 
 
@@ -54,6 +56,97 @@ class ChatEndpoint:
     counts_tokens: bool = False
 
 
+class _Server:
+    """The connections to one server, with patience of its own before the first byte and between two."""
+
+    def __init__(self, endpoint: ChatEndpoint, name: str) -> None:
+        self.endpoint = endpoint
+        self.name = name
+        headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+        timeout = httpx.Timeout(endpoint.first_token_s + 5, connect=endpoint.connect_s)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+        self._client = httpx.AsyncClient(headers=headers, timeout=timeout, limits=limits)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def post(self, path: str, body: Mapping[str, object]) -> httpx.Response:
+        """Send a request until an answer begins, whatever its status; busy and broken servers are asked again."""
+        request = self._client.build_request("POST", f"{self.endpoint.base_url.rstrip('/')}/{path}", json=body)
+        for left in range(self.endpoint.retries, -1, -1):
+            try:
+                async with asyncio.timeout(self.endpoint.first_token_s):
+                    response = await self._client.send(request, stream=True)
+            except (httpx.HTTPError, TimeoutError) as error:
+                if not left or isinstance(error, TimeoutError | httpx.ReadTimeout):
+                    raise self.down(f"can't be reached: {error!r}") from error
+            else:
+                if not left or response.status_code not in _AGAIN:
+                    return response
+                await response.aclose()
+            await asyncio.sleep(_AGAIN_AFTER_S)
+        raise AssertionError("unreachable")
+
+    async def get_json(self, url: str, body: Mapping[str, object]) -> Any:
+        """Return the JSON of a short answer."""
+        return (await self._client.post(url, json=body)).raise_for_status().json()
+
+    async def chunks(self, response: httpx.Response, deadline: float) -> AsyncGenerator[bytes, None]:
+        """Yield the body as it comes; closed, it hangs up.
+
+        Time counts while bytes are waited for, not while whoever reads them is busy.
+        """
+        patience_s = self.endpoint.first_token_s
+        received = response.aiter_bytes()
+        try:
+            while True:
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
+                    raise self.down(f"was not done after {self.endpoint.total_s:g} s")
+                try:
+                    async with asyncio.timeout(min(patience_s, left_s)):
+                        some = await anext(received, None)
+                except TimeoutError as error:
+                    raise self.down(f"was silent for {min(patience_s, left_s):.3g} s") from error
+                except httpx.HTTPError as error:
+                    raise self.down(f"broke off: {error!r}") from error
+                if some is None:
+                    return
+                patience_s = self.endpoint.between_tokens_s
+                yield some
+        finally:
+            await response.aclose()
+
+    async def lines(self, response: httpx.Response) -> AsyncGenerator[str, None]:
+        """Yield the data of each event; comments and other fields are passed over."""
+        waiting = b""
+        async with aclosing(self.chunks(response, time.monotonic() + self.endpoint.total_s)) as chunks:
+            async for chunk in chunks:
+                *complete, waiting = (waiting + chunk).split(b"\n")
+                if len(waiting) > _MAX_LINE_BYTES:
+                    raise self.down("sent a line without end")
+                for line in complete:
+                    if line.startswith(b"data:"):
+                        yield line.removeprefix(b"data:").decode("utf-8", "replace").strip()
+
+    def refused(self, response: httpx.Response) -> RagsteadError:
+        """What an answer that is none means, its body read."""
+        said = f"answered {response.status_code}: {_message_in(response)}"
+        if response.status_code == 429:
+            after = response.headers.get("Retry-After", "")
+            return Overloaded(f"{self.name}: {said}", retry_after_s=float(after) if after.isdigit() else 1.0)
+        if response.status_code in {401, 403}:
+            return self.down(f"{said}; look at its api_key")
+        if response.status_code == 404:
+            return self.down(f"{said}; has it the model {self.endpoint.model!r}?")
+        if response.status_code in {400, 413, 422}:
+            return InvalidRequest(f"{self.name}: {said}", param="messages")
+        return self.down(said)
+
+    def down(self, how: str) -> Unavailable:
+        return Unavailable("generation", f"{self.name} at {self.endpoint.base_url} {how}")
+
+
 class OpenAiChatModel:
     """Is a `ChatModel` over HTTP.
 
@@ -64,16 +157,12 @@ class OpenAiChatModel:
 
     def __init__(self, endpoint: ChatEndpoint, *, name: str | None = None) -> None:
         self._endpoint = endpoint
-        self._name = name or endpoint.model
-        headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
-        timeout = httpx.Timeout(endpoint.first_token_s + 5, connect=endpoint.connect_s)
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
-        self._client = httpx.AsyncClient(headers=headers, timeout=timeout, limits=limits)
+        self._server = _Server(endpoint, name or endpoint.model)
 
     @property
     def name(self) -> str:
         """The model's name as receipts show it."""
-        return self._name
+        return self._server.name
 
     @property
     def context_tokens(self) -> int:
@@ -82,7 +171,7 @@ class OpenAiChatModel:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._server.close()
 
     async def chat(self, request: ChatRequest) -> AsyncIterator[Piece]:
         """Yield the answer as it comes; closed, it hangs up, at which servers stop."""
@@ -101,7 +190,7 @@ class OpenAiChatModel:
                 if text:
                     yield Piece(text)
         if not finished:
-            raise self._down("broke off in the middle of an answer")
+            raise self._server.down("broke off in the middle of an answer")
         yield last
 
     async def count(self, texts: Sequence[str]) -> list[int]:
@@ -112,14 +201,12 @@ class OpenAiChatModel:
 
     async def _counted(self, text: str) -> int:
         parts = urlsplit(self._endpoint.base_url)
-        path = parts.path.rstrip("/").removesuffix("/v1")
-        url = urlunsplit(parts._replace(path=f"{path}/tokenize"))
+        url = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/').removesuffix('/v1')}/tokenize"))
         body = {"model": self._endpoint.model, "prompt": _encodable(text), "add_special_tokens": False}
         try:
-            answer = await self._client.post(url, json=body)
-            return int(answer.raise_for_status().json()["count"])
+            return int((await self._server.get_json(url, body))["count"])
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            raise self._down(f"does not count tokens at {url}: {error!r}") from error
+            raise self._server.down(f"does not count tokens at {url}: {error!r}") from error
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         body = {
@@ -135,79 +222,28 @@ class OpenAiChatModel:
         return {**body, "prompt": _encodable(transcript(request.messages)), "stop": stop}
 
     async def _events(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
-        """Yield what the server sends, one JSON object after the other.
-
-        Raises:
-            RagsteadError: As `ChatModel.chat` says.
-        """
-        path = "chat/completions" if self._endpoint.api == "chat" else "completions"
-        request = self._client.build_request("POST", f"{self._endpoint.base_url.rstrip('/')}/{path}", json=body)
-        deadline = time.monotonic() + self._endpoint.total_s
-        response = await self._begun(request)
-        try:
-            async with aclosing(self._lines(response, deadline)) as lines:
-                async for line in lines:
-                    if line == "[DONE]":
-                        return
-                    yield self._object(line)
-        finally:
+        """Yield what the server sends, one JSON object after the other."""
+        response = await self._server.post("chat/completions" if self._endpoint.api == "chat" else "completions", body)
+        if response.status_code != 200:
+            with suppress(httpx.HTTPError):  # its words are a help, and not more
+                await response.aread()
             await response.aclose()
-
-    async def _begun(self, request: httpx.Request) -> httpx.Response:
-        """Send until an answer begins."""
-        for left in range(self._endpoint.retries, -1, -1):
-            try:
-                async with asyncio.timeout(self._endpoint.first_token_s):
-                    response = await self._client.send(request, stream=True)
-                    if response.status_code == 200:
-                        return response
-                    await response.aread()
-                    await response.aclose()
-            except (httpx.HTTPError, TimeoutError) as error:
-                if not left or isinstance(error, TimeoutError | httpx.ReadTimeout):
-                    raise self._down(f"can't be reached: {error!r}") from error
-            else:
-                error_of = self._refused(response)
-                if not left or not isinstance(error_of, Overloaded | Unavailable) or response.status_code in {401, 403}:
-                    raise error_of
-            await asyncio.sleep(_AGAIN_AFTER_S)
-        raise AssertionError("unreachable")
-
-    async def _lines(self, response: httpx.Response, deadline: float) -> AsyncGenerator[str, None]:
-        """Yield the data of each event; comments and other fields are passed over.
-
-        Time counts while a line is waited for, not while whoever reads them is busy.
-        """
-        patience_s = self._endpoint.first_token_s
-        lines = response.aiter_lines()
-        while True:
-            left_s = deadline - time.monotonic()
-            if left_s <= 0:
-                raise self._down(f"was not done after {self._endpoint.total_s:g} s")
-            try:
-                async with asyncio.timeout(min(patience_s, left_s)):
-                    line = await anext(lines, None)
-            except TimeoutError as error:
-                raise self._down(f"was silent for {min(patience_s, left_s):.3g} s") from error
-            except httpx.HTTPError as error:
-                raise self._down(f"broke off: {error!r}") from error
-            if line is None:
-                return
-            if len(line) > _MAX_LINE_CHARS:
-                raise self._down("sent a line without end")
-            if line.startswith("data:"):
-                patience_s = self._endpoint.between_tokens_s
-                yield line.removeprefix("data:").strip()
+            raise self._server.refused(response)
+        async with aclosing(self._server.lines(response)) as lines:
+            async for line in lines:
+                if line == "[DONE]":
+                    return
+                yield self._object(line)
 
     def _object(self, line: str) -> dict[str, Any]:
         try:
             view = json.loads(line)
         except ValueError as error:
-            raise self._down(f"sent {line[:80]!r}, which is no JSON") from error
+            raise self._server.down(f"sent {line[:80]!r}, which is no JSON") from error
         if not isinstance(view, dict):
-            raise self._down(f"sent {line[:80]!r}, which is no object")
+            raise self._server.down(f"sent {line[:80]!r}, which is no object")
         if view.get("error"):
-            raise self._down(f"ended with an error: {_message_of(view)}")
+            raise self._server.down(f"ended with an error: {_message_of(view)}")
         return view
 
     def _read(self, view: dict[str, Any]) -> tuple[str, Literal["stop", "length"] | None, tuple[int, int]]:
@@ -219,26 +255,55 @@ class OpenAiChatModel:
             usage = view.get("usage") or {}
             counted = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            raise self._down(f"sent an event that is none of a completion: {error!r}") from error
+            raise self._server.down(f"sent an event that is none of a completion: {error!r}") from error
         if not isinstance(text, str | None):
-            raise self._down(f"sent {text!r:.80} for words")
+            raise self._server.down(f"sent {text!r:.80} for words")
         return text or "", _FINISH.get(str(reason), "stop") if reason else None, counted
 
-    def _refused(self, response: httpx.Response) -> RagsteadError:
-        said = f"answered {response.status_code}: {_message_in(response)}"
-        if response.status_code == 429:
-            after = response.headers.get("Retry-After", "")
-            return Overloaded(f"{self._name}: {said}", retry_after_s=float(after) if after.isdigit() else 1.0)
-        if response.status_code in {401, 403}:
-            return self._down(f"{said}; look at its api_key")
-        if response.status_code == 404:
-            return self._down(f"{said}; has it the model {self._endpoint.model!r}?")
-        if response.status_code in {400, 413, 422}:
-            return InvalidRequest(f"{self._name}: {said}", param="messages")
-        return self._down(said)
 
-    def _down(self, how: str) -> Unavailable:
-        return Unavailable("generation", f"{self._name} at {self._endpoint.base_url} {how}")
+class OpenAiRelay:
+    """Is a `ModelRelay` over HTTP, for servers of the chat API.
+
+    Args:
+        endpoint: Where the model is.
+        name: What requests call it.
+        capabilities: What it can do.
+    """
+
+    def __init__(self, endpoint: ChatEndpoint, *, name: str, capabilities: Mapping[str, bool]) -> None:
+        self._server = _Server(endpoint, name)
+        self._capabilities = dict(capabilities)
+
+    @property
+    def name(self) -> str:
+        """What requests call the model."""
+        return self._server.name
+
+    @property
+    def capabilities(self) -> Mapping[str, bool]:
+        """What the model can do."""
+        return self._capabilities
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._server.close()
+
+    async def send(self, body: Mapping[str, object]) -> Relayed:
+        """Pass a request on; of a 4xx that speaks of the request the words are the server's own."""
+        server = self._server
+        response = await server.post("chat/completions", {**body, "model": server.endpoint.model})
+        if response.status_code >= 500 or response.status_code in {401, 403, 404}:
+            with suppress(httpx.HTTPError):  # its words are a help, and not more
+                await response.aread()
+            await response.aclose()
+            raise server.refused(response)
+        media_type = response.headers.get("Content-Type", "application/json")
+        return Relayed(
+            response.status_code,
+            media_type,
+            response.headers.get("Retry-After", ""),
+            server.chunks(response, time.monotonic() + server.endpoint.total_s),
+        )
 
 
 def transcript(messages: Sequence[Message]) -> str:
@@ -270,6 +335,8 @@ def _message_in(response: httpx.Response) -> str:
         return _message_of(response.json())
     except ValueError:
         return response.text[:200]
+    except httpx.ResponseNotRead:
+        return "and broke off"
 
 
 def _message_of(view: Any) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,9 @@ from ragstead.errors import Overloaded
 
 T = TypeVar("T")
 
+_BACKGROUND_NICENESS = 10
+"""A tenth of the weight of others; at 19 questions gain no more, and who holds the interpreter is kept longer."""
+
 
 class ThreadWorkPool:
     """Runs work in `threads` threads, in the order it comes, with at most `max_waiting` pieces of it waiting.
@@ -19,15 +24,21 @@ class ThreadWorkPool:
     May be used from several event loops.
     """
 
-    def __init__(self, threads: int, *, max_waiting: int = 256, retry_after_s: float = 1.0) -> None:
+    def __init__(
+        self, threads: int, *, max_waiting: int = 256, retry_after_s: float = 1.0, in_the_background: bool = False
+    ) -> None:
         """Make the pool; its threads start when they are needed.
 
         Args:
             threads: Work that runs at once; more than there are cores helps only work that waits.
             max_waiting: Work that may wait for a thread. Higher means longer waits before `Overloaded`.
             retry_after_s: What `Overloaded` tells its caller.
+            in_the_background: Whether the threads give way to all others of this process that want a core. Linux alone
+                can do that to a thread; elsewhere it makes no difference.
         """
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="ragstead-work")
+        self._executor = ThreadPoolExecutor(
+            threads, thread_name_prefix="ragstead-work", initializer=_give_way if in_the_background else None
+        )
         self._capacity = threads + max_waiting
         self._max_waiting = max_waiting
         self._retry_after_s = retry_after_s
@@ -63,3 +74,9 @@ class ThreadWorkPool:
     def _forget(self) -> None:
         with self._counting:
             self._pending -= 1
+
+
+def _give_way() -> None:
+    """Lower the priority of this thread; on Linux each has its own."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _BACKGROUND_NICENESS)

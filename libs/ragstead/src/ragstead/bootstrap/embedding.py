@@ -119,19 +119,20 @@ async def open_embedding(settings: Settings, pool: WorkPool, stack: AsyncExitSta
 def _open_here(settings: Settings, name: str, pool: WorkPool, stack: AsyncExitStack) -> EmbeddingModel:
     encoder = open_encoder(settings, name)
     events = EmbeddingRelay()
+    runners = 1 if settings.pipeline.embedder.runtime == "sentence-transformers" else settings.deployment.threads
+    background = ThreadWorkPool(runners, max_waiting=4096, in_the_background=True)
+    stack.callback(background.close)
     limits = QueueLimits(
-        bulk_runners=1
-        if settings.pipeline.embedder.runtime == "sentence-transformers"
-        else settings.deployment.threads,
+        bulk_runners=runners,
         max_waiting_tokens=settings.deployment.embedding.max_waiting_tokens,
     )
-    queue = EncodeQueue(encoder, pool, limits, events)
+    queue = EncodeQueue(encoder, pool, limits, events, background)
     cache = _open_cache(settings, events, stack)
     return EmbeddingModel(
         name,
         _aliases(settings, name),
         encoder.device,
-        EmbedPipeline(encoder, queue, pool, cache, events),
+        EmbedPipeline(encoder, queue, pool, cache, events, background),
         encoder,
         events,
         device_memory=encoder.device_memory,

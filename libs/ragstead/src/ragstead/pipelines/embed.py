@@ -51,6 +51,7 @@ class EmbedPipeline:
         pool: Where texts are tokenised.
         cache: Knows vectors from before; None for none.
         events: Hears what the cache knew; None for nobody.
+        bulk_pool: Where the texts of long requests are tokenised; None for `pool`.
     """
 
     def __init__(
@@ -60,10 +61,12 @@ class EmbedPipeline:
         pool: WorkPool,
         cache: Cache | None = None,
         events: EmbeddingEvents | None = None,
+        bulk_pool: WorkPool | None = None,
     ) -> None:
         self._encoder = encoder
         self._queue = queue
         self._pool = pool
+        self._bulk_pool = bulk_pool or pool
         self._cache = cache
         self._events = events or EmbeddingRelay()
 
@@ -131,9 +134,10 @@ class EmbedPipeline:
         if short:
             return self._tokenized(request, wanted)
         rows: list[list[int]] = []
+        pool = self._pool if sum(len(request.inputs[i]) for i in wanted) <= _SHORT_CHARS else self._bulk_pool
         for start in range(0, len(wanted), _TEXTS_A_TURN):
             turn = wanted[start : start + _TEXTS_A_TURN]
-            rows += await self._pool.run(lambda turn=turn: self._tokenized(request, turn))  # type: ignore[misc]
+            rows += await pool.run(lambda turn=turn: self._tokenized(request, turn))  # type: ignore[misc]
         return rows
 
     def _tokenized(self, request: EmbedRequest, turn: Sequence[int]) -> list[list[int]]:

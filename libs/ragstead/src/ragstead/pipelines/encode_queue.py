@@ -100,6 +100,7 @@ class EncodeQueue:
         pool: Where it does; it needs `limits.bulk_runners + 1` threads, of which the last one is kept for questions.
         limits: How it is fed; None for the defaults.
         events: Hears of it; None for nobody.
+        bulk_pool: Where bulk passes run, of `limits.bulk_runners` threads that give way to questions; None for `pool`.
     """
 
     def __init__(
@@ -108,9 +109,11 @@ class EncodeQueue:
         pool: WorkPool,
         limits: QueueLimits | None = None,
         events: EmbeddingEvents | None = None,
+        bulk_pool: WorkPool | None = None,
     ) -> None:
         self._encoder = encoder
         self._pool = pool
+        self._bulk_pool = bulk_pool or pool
         self._limits = limits or QueueLimits()
         self._events = events or EmbeddingRelay()
         self._length = PassLength(self._limits)
@@ -204,7 +207,8 @@ class EncodeQueue:
     async def _encode(self, some: _Slice) -> None:
         rows = [job.rows[i] for job, i in some]
         began = time.perf_counter()
-        encoding = asyncio.ensure_future(self._pool.run(partial(self._encoder.encode, rows)))
+        pool = self._bulk_pool if some[0][0].lane == BULK else self._pool
+        encoding = asyncio.ensure_future(pool.run(partial(self._encoder.encode, rows)))
         await asyncio.wait({encoding})
         error = Unavailable("embedding", "the model was stopped") if encoding.cancelled() else encoding.exception()
         if error is not None:
