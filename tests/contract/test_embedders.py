@@ -214,7 +214,7 @@ def test_identity_tells_readings_apart() -> None:
 
 def test_onnx_runtime_is_told_not_to_report_before_it_is_loaded() -> None:
     code = (
-        "import subprocess, sys, ragstead.adapters.onnx_runtime.privacy as p; known = list(sys.modules);"
+        "import subprocess, sys, ragstead.adapters.onnx_runtime.native_switches as p; known = list(sys.modules);"
         "assert known.index(p.__name__) < known.index('onnxruntime');"
         "subprocess.run(['printenv', p.VARIABLE], check=True)"
     )

@@ -38,6 +38,7 @@ from ragstead.pipelines.ingest import Submission
 from ragstead.pipelines.retrieve import SearchRequest, SearchResult
 from ragstead.ports.embedding_events import EmbeddingRelay
 from ragstead.ports.ledger import Submitted
+from ragstead.ports.model_relay import ModelRelay
 from ragstead.ports.reranker import Reranker
 from ragstead.relevance import TermWeights
 from ragstead.settings import DeploymentSettings, Settings
@@ -316,6 +317,7 @@ class FakePlatform:
         self.models = (FakeModel(),)
         self.embedding = hash_embedding()
         self.reranker: Reranker | None = None
+        self.relays: dict[str, ModelRelay] = {}
         self.ready = {"metadata": (True, "answers"), "vectors": (True, "answers")}
 
     async def create_collection(self, name: str, metadata: Mapping[str, str]) -> Collection:

@@ -265,6 +265,8 @@ class ChatModelSettings(_Section):
     """Evidence leaves this house: only for collections that say `egress: allow`."""
     context_tokens: int = Field(4096, ge=256)
     """Tokens of prompt and answer together. Higher: more evidence and conversation fit."""
+    can: tuple[Literal["tools", "response_format", "logprobs", "n"], ...] = ()
+    """What it can do beyond words when a request names it; asked for anything else of these, we answer 400."""
     counts_tokens: bool = False
     """The server counts tokens at `/tokenize`, as vLLM does. False: they are estimated, rather too many."""
     connect_s: float = Field(2, gt=0)

@@ -15,6 +15,7 @@ from ragstead_gateway.documents import documents_router
 from ragstead_gateway.facade import Platform
 from ragstead_gateway.files import files_router
 from ragstead_gateway.page import page_router
+from ragstead_gateway.relaying import RelayCounter
 from ragstead_gateway.search import search_router
 from ragstead_gateway.store_files import store_files_router
 from ragstead_gateway.stores import stores_router
@@ -51,7 +52,7 @@ def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
     app = create_service(
         "Ragstead", _DESCRIPTION, version, options=options, readiness=platform.readiness, metrics=metrics
     )
-    app.include_router(chat_router(platform, AnswerCounter(metrics.registry)))
+    app.include_router(chat_router(platform, AnswerCounter(metrics.registry), RelayCounter(metrics.registry)))
     for router in (search_router, files_router, stores_router, store_files_router, batches_router, documents_router):
         app.include_router(router(platform))
     app.include_router(embeddings_router(platform.embedding, max_inputs=deployment.embedding.max_inputs))

@@ -17,6 +17,7 @@ from ragstead_gateway.answers import Completion
 from ragstead_gateway.asking import ask_request
 from ragstead_gateway.examples import CHAT, CHAT_ANSWER, STREAM
 from ragstead_gateway.facade import Platform, ServedModel
+from ragstead_gateway.relaying import RelayCounter, relay_chat
 from ragstead_serving.disconnects import while_connected
 from ragstead_serving.openapi import Responses, errors
 from ragstead_serving.responses import JsonResponse, ServiceRoute
@@ -53,22 +54,30 @@ async def _counted(
             yield counter.count(piece) if isinstance(piece, Answer) else piece
 
 
-def chat_router(platform: Platform, counter: AnswerCounter) -> APIRouter:
-    """Return the route `/v1/chat/completions`."""
+def chat_router(platform: Platform, counter: AnswerCounter, relayed: RelayCounter) -> APIRouter:
+    """Return the route `/v1/chat/completions`.
+
+    Args:
+        platform: What answers.
+        counter: Books answers.
+        relayed: Books requests that are passed on to the model that they name.
+    """
     router = APIRouter(route_class=ServiceRoute, tags=["chat"])
     models = {model.name: model for model in platform.models}
     max_chars = platform.settings.deployment.max_question_chars
 
     def find(name: str) -> ServedModel:
         if name not in models:
-            raise NotFound("model", name, f"there are {', '.join(sorted(models))}")
+            raise NotFound("model", name, f"there are {', '.join([*sorted(models), *sorted(platform.relays)])}")
         return models[name]
 
     @router.post("/v1/chat/completions", response_model=ChatView, responses=errors(404) | _STREAMED)
     async def create_chat_completion(
         request: Request, body: Annotated[ChatBody, Body(openapi_examples=CHAT)]
     ) -> Response:
-        """Answer the last message from a collection, every claim with its evidence."""
+        """Answer the last message from a collection, every claim with its evidence; or pass it on to a bare model."""
+        if body.model in platform.relays:
+            return await relay_chat(request, body, platform.relays[body.model], relayed)
         find(body.model)
         asked = ask_request(body, max_question_chars=max_chars)
         completion = Completion(body.model, bool(body.stream_options and body.stream_options.include_usage))
@@ -81,9 +90,9 @@ def chat_router(platform: Platform, counter: AnswerCounter) -> APIRouter:
 
 
 def pipeline_views(platform: Platform) -> list[ModelView]:
-    """Return what `/v1/models` shows of the pipelines."""
+    """Return what `/v1/models` shows of the pipelines, and of the bare models."""
     created = int(time.time())
     return [
         ModelView(id=model.name, created=created, owned_by="ragstead", capabilities=dict(model.capabilities))
-        for model in platform.models
+        for model in (*platform.models, *platform.relays.values())
     ]

@@ -13,6 +13,7 @@ from ragstead.ports.blob_store import BlobStore
 from ragstead.ports.collections import Collections
 from ragstead.ports.documents import Documents, Files
 from ragstead.ports.ledger import Submitted
+from ragstead.ports.model_relay import ModelRelay
 from ragstead.ports.reranker import Reranker
 from ragstead.settings import Settings
 from ragstead_serving.embeddings import ServedEmbedding
@@ -120,6 +121,11 @@ class Platform(Protocol):
     @property
     def models(self) -> Sequence[ServedModel]:
         """What answers."""
+        ...
+
+    @property
+    def relays(self) -> Mapping[str, ModelRelay]:
+        """What passes requests on to a model that they name."""
         ...
 
     @property

@@ -71,11 +71,17 @@ class _Server:
         await self._client.aclose()
 
     async def post(self, path: str, body: Mapping[str, object]) -> httpx.Response:
-        """Send a request until an answer begins, whatever its status; busy and broken servers are asked again."""
-        request = self._client.build_request("POST", f"{self.endpoint.base_url.rstrip('/')}/{path}", json=body)
+        """Send a request until an answer begins, whatever its status; busy and broken servers are asked again.
+
+        What is not streamed begins when it is done.
+        """
+        patience_s = self.endpoint.first_token_s if body.get("stream") else self.endpoint.total_s
+        url = f"{self.endpoint.base_url.rstrip('/')}/{path}"
+        timeout = httpx.Timeout(patience_s + 5, connect=self.endpoint.connect_s)
+        request = self._client.build_request("POST", url, json=body, timeout=timeout)
         for left in range(self.endpoint.retries, -1, -1):
             try:
-                async with asyncio.timeout(self.endpoint.first_token_s):
+                async with asyncio.timeout(patience_s):
                     response = await self._client.send(request, stream=True)
             except (httpx.HTTPError, TimeoutError) as error:
                 if not left or isinstance(error, TimeoutError | httpx.ReadTimeout):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ragstead.adapters.extractive import ExtractiveGenerator
 from ragstead.errors import ConfigurationError
@@ -12,8 +13,12 @@ from ragstead.pipelines.generate import PromptedGenerator, PromptPlan
 from ragstead.pipelines.route import CircuitBreaker, Route, RoutedGenerator
 from ragstead.ports.embedder import TokenCounter
 from ragstead.ports.generator import Generator
+from ragstead.ports.model_relay import ModelRelay
 from ragstead.prompting import PromptTemplate, read_template
-from ragstead.settings import Settings, resolve_secret
+from ragstead.settings import ChatModelSettings, Settings, resolve_secret
+
+if TYPE_CHECKING:
+    from ragstead.adapters.openai_api import ChatEndpoint
 
 EXTRACTIVE = "extractive"
 
@@ -60,8 +65,30 @@ def prompt_template(settings: Settings) -> PromptTemplate:
     )
 
 
+def open_relays(settings: Settings, stack: AsyncExitStack) -> dict[str, ModelRelay]:
+    """Return what passes requests on, for each model that a request may name; what is to be closed goes on `stack`.
+
+    Base models, which have no chat API, are none of them.
+
+    Raises:
+        ConfigurationError: If a secret's reference leads nowhere.
+    """
+    chat = {name: given for name, given in settings.deployment.generation.models.items() if given.api == "chat"}
+    if not chat:
+        return {}
+    from ragstead.adapters.openai_api import OpenAiRelay  # noqa: PLC0415  (httpx, when it is needed)
+
+    relays: dict[str, ModelRelay] = {}
+    for name, given in chat.items():
+        able = {feature: feature in given.can for feature in ("tools", "response_format", "logprobs", "n")}
+        relay = OpenAiRelay(_endpoint(name, given), name=name, capabilities={"chat": True, "stream": True, **able})
+        stack.push_async_callback(relay.close)
+        relays[name] = relay
+    return relays
+
+
 def _route(settings: Settings, name: str, plan: PromptPlan, stack: AsyncExitStack) -> Route:
-    from ragstead.adapters.openai_api import ChatEndpoint, OpenAiChatModel  # noqa: PLC0415  (httpx, when it is needed)
+    from ragstead.adapters.openai_api import OpenAiChatModel  # noqa: PLC0415  (httpx, when it is needed)
 
     models = settings.deployment.generation.models
     if name not in models:
@@ -69,8 +96,15 @@ def _route(settings: Settings, name: str, plan: PromptPlan, stack: AsyncExitStac
         raise ConfigurationError(
             f"{name!r} is none of {known}; describe it in deployment.generation.models", param="pipeline.answer"
         )
-    given = models[name]
-    endpoint = ChatEndpoint(
+    model = OpenAiChatModel(_endpoint(name, models[name]), name=name)
+    stack.push_async_callback(model.close)
+    return Route(PromptedGenerator(model, plan), _breaker(settings), models[name].hosted)
+
+
+def _endpoint(name: str, given: ChatModelSettings) -> ChatEndpoint:
+    from ragstead.adapters.openai_api import ChatEndpoint  # noqa: PLC0415  (httpx, when it is needed)
+
+    return ChatEndpoint(
         given.base_url,
         given.model or name,
         resolve_secret(given.api_key) if given.api_key else None,
@@ -82,9 +116,6 @@ def _route(settings: Settings, name: str, plan: PromptPlan, stack: AsyncExitStac
         given.total_s,
         counts_tokens=given.counts_tokens,
     )
-    model = OpenAiChatModel(endpoint, name=name)
-    stack.push_async_callback(model.close)
-    return Route(PromptedGenerator(model, plan), _breaker(settings), given.hosted)
 
 
 def _breaker(settings: Settings) -> CircuitBreaker:

@@ -29,7 +29,7 @@ from ragstead.adapters.tantivy_index import TantivyIndex
 from ragstead.adapters.thread_pool import ThreadWorkPool
 from ragstead.analysis import ANALYSIS_IDENTITY, analyse
 from ragstead.bootstrap.embedding import EmbeddingModel, open_embedding
-from ragstead.bootstrap.generation import open_generator
+from ragstead.bootstrap.generation import open_generator, open_relays
 from ragstead.bootstrap.indexes import LocalIndexes
 from ragstead.bootstrap.plans import answer_plan, chunker_of, open_assessor, recipe_of, relevance_model, retrieval_plan
 from ragstead.bootstrap.reranking import open_reranker
@@ -46,6 +46,7 @@ from ragstead.ports.documents import Documents, Files
 from ragstead.ports.generator import Generator
 from ragstead.ports.indexes import Indexes
 from ragstead.ports.live_chunks import LiveChunks
+from ragstead.ports.model_relay import ModelRelay
 from ragstead.ports.reranker import Reranker
 from ragstead.ports.work_pool import WorkPool
 from ragstead.sentences import spans
@@ -85,6 +86,7 @@ class Platform:
         answerer: Answers.
         ingestor: Takes in and out.
         models: What answers.
+        relays: What passes requests on to a model that they name.
         embedding: What embeds.
         reranker: What scores passages against a question, if anything does.
     """
@@ -101,6 +103,7 @@ class Platform:
     answerer: AnswerPipeline
     ingestor: IngestPipeline
     models: tuple[ServedModel, ...]
+    relays: Mapping[str, ModelRelay]
     embedding: EmbeddingModel
     reranker: Reranker | None
     _worker: IngestWorker
@@ -184,8 +187,8 @@ async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
             await worker.reconcile()
         running = asyncio.create_task(worker.run(), name="ingestion")
         stack.push_async_callback(_stop, running)
-        generator = open_generator(settings, models.embedding.counter, stack)
-        yield _compose(settings, lock, stores, models, (ingestor, worker), generator)
+        writing = (open_generator(settings, models.embedding.counter, stack), open_relays(settings, stack))
+        yield _compose(settings, lock, stores, models, (ingestor, worker), writing)
 
 
 def _mark_running(data_dir: Path, stack: AsyncExitStack) -> bool:
@@ -293,7 +296,7 @@ def _compose(
     stores: _Stores,
     models: _Models,
     ingestion: tuple[IngestPipeline, IngestWorker],
-    generator: Generator,
+    writing: tuple[Generator, Mapping[str, ModelRelay]],
 ) -> Platform:
     parts = RetrieveParts(
         live=SqlLiveChunks(stores.database),
@@ -309,7 +312,7 @@ def _compose(
     answerer = AnswerPipeline(
         retriever,
         open_assessor(models.embedding.pipeline, models.pool),
-        generator,
+        writing[0],
         Verifier(spans, analyse),
         answer_plan(settings, models.index_identity),
     )
@@ -326,6 +329,7 @@ def _compose(
         answerer,
         ingestion[0],
         (ServedModel("ragstead", {"stream": True, "tools": False, "response_format": False, "logprobs": False}),),
+        writing[1],
         models.embedding,
         models.reranker,
         ingestion[1],

@@ -11,6 +11,7 @@ caller is gone dropped when they are taken).
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -39,6 +40,10 @@ class QueueLimits:
         pass_tokens: Tokens of the first bulk pass, padding counted. One core reads some 13 a ms (MiniLM, int8).
         pass_s: Seconds that a bulk pass is to take: later ones are made as long as the model's pace allows, whether it
             is a large one or runs on a GPU. Higher: less overhead, and longer waits for questions. 0: all as the first.
+        spare_s: Seconds after a question for which bulk work leaves it one of its runners, where it has several.
+            Higher: steadier answers while questions come, less bulk work meanwhile.
+        inline_s: Seconds of work up to which a lone question is encoded on the event loop while bulk passes run.
+            Higher: more questions spared the way to a thread, longer pauses of everything else on the loop.
         interactive_tokens: Tokens up to which a request is interactive, and of an interactive pass.
         max_waiting_tokens: Tokens that may wait before `Overloaded`. Higher: longer waits instead of refusals.
     """
@@ -46,6 +51,8 @@ class QueueLimits:
     bulk_runners: int = 2
     pass_tokens: int = 512
     pass_s: float = 0.04
+    spare_s: float = 0.1
+    inline_s: float = 0.004
     interactive_tokens: int = 256
     max_waiting_tokens: int = 2_000_000
 
@@ -65,6 +72,10 @@ class PassLength:
         self._pass_s = limits.pass_s
         self._smallest = min(_SMALLEST_PASS, limits.pass_tokens)
         self.tokens = limits.pass_tokens
+
+    def seconds(self, tokens: int) -> float:
+        """Return what so many tokens are likely to take; infinity where nothing is known of the pace."""
+        return tokens / self.tokens * self._pass_s if self._pass_s else math.inf
 
     def took(self, tokens: int, seconds: float) -> None:
         """Learn from a pass; one much shorter than the length tells little of the pace, and is left out."""
@@ -120,6 +131,8 @@ class EncodeQueue:
         self._lanes: dict[str, deque[_Job]] = {INTERACTIVE: deque(), BULK: deque()}
         self._running = {INTERACTIVE: 0, BULK: 0}
         self._turns = 0
+        self._asked_at = -math.inf
+        self._resuming: asyncio.TimerHandle | None = None
         self._waiting_tokens = 0
         self._runners: set[asyncio.Task[None]] = set()
 
@@ -136,7 +149,11 @@ class EncodeQueue:
         lane = INTERACTIVE if tokens <= self._limits.interactive_tokens else BULK
         if not rows:
             return np.empty((0, self._encoder.dim), dtype=np.float32)
+        if lane == INTERACTIVE:
+            self._asked_at = time.monotonic()
         if len(rows) == 1 and lane == INTERACTIVE and not self._lanes[lane] and self._free_runners():
+            if self._running[BULK] and self._length.seconds(tokens) <= self._limits.inline_s:
+                return self._on_the_loop(rows, tokens)
             return await self._at_once(rows, tokens)
         order = deque(sorted(range(len(rows)), key=lambda i: -len(rows[i])))
         out = np.empty((len(rows), self._encoder.dim), dtype=np.float32)
@@ -163,6 +180,13 @@ class EncodeQueue:
         self._events.encoded(len(rows), tokens)
         return vectors
 
+    def _on_the_loop(self, rows: Sequence[Sequence[int]], tokens: int) -> NDArray[np.float32]:
+        """Encode a short question where it is: beside busy threads the way to another one and back takes longer."""
+        self._events.began(INTERACTIVE, 0.0)
+        vectors = self._encoder.encode(rows)
+        self._events.encoded(len(rows), tokens)
+        return vectors
+
     def _free_runners(self) -> int:
         return self._limits.bulk_runners + 1 - sum(self._running.values())
 
@@ -179,10 +203,23 @@ class EncodeQueue:
             self._book(-job.waiting_tokens)
             job.waiting_tokens = 0
 
+    def _bulk_runners(self) -> int:
+        """How many there may be now: while questions come, one fewer, so that they have a core."""
+        most = self._limits.bulk_runners
+        if most == 1 or time.monotonic() - self._asked_at >= self._limits.spare_s:
+            return most
+        if self._resuming is None:
+            self._resuming = asyncio.get_running_loop().call_later(self._limits.spare_s, self._resume)
+        return most - 1
+
+    def _resume(self) -> None:
+        self._resuming = None
+        self._start_runners()
+
     def _start_runners(self) -> None:
         free = self._free_runners()
         for lane in (INTERACTIVE, BULK):
-            most = free if lane == INTERACTIVE else min(free, self._limits.bulk_runners - self._running[BULK])
+            most = free if lane == INTERACTIVE else max(0, min(free, self._bulk_runners() - self._running[BULK]))
             for _ in range(min(most, len(self._lanes[lane]) if lane == INTERACTIVE else self._bulk_passes())):
                 free -= 1
                 self._running[lane] += 1
@@ -197,7 +234,10 @@ class EncodeQueue:
     async def _run(self, lane: str) -> None:
         """Encode until nothing waits that this runner may take; those of the bulk lane help out in the other one."""
         try:
-            while some := self._take(lane):
+            while lane == INTERACTIVE or self._running[BULK] <= self._bulk_runners():
+                some = self._take(lane)
+                if not some:
+                    break
                 await self._encode(some)
         finally:
             self._running[lane] -= 1

@@ -4,7 +4,7 @@
 graphs once from a checkpoint's weights and proves them; `OnnxEncoder` runs one; `WordPieces` counts tokens as it does.
 """
 
-from ragstead.adapters.onnx_runtime.privacy import VARIABLE as TELEMETRY_VARIABLE
+from ragstead.adapters.onnx_runtime.native_switches import VARIABLE as TELEMETRY_VARIABLE
 from ragstead.adapters.onnx_runtime.record import GraphRecord, read_record
 from ragstead.adapters.onnx_runtime.session import OnnxEncoder, Precision
 from ragstead.adapters.onnx_runtime.word_pieces import WordPieces
