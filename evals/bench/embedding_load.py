@@ -120,11 +120,11 @@ def questions(server: Server, n: int) -> list[float]:
 def while_busy(server: Server, batches: Sequence[Batch], seconds: float) -> tuple[list[float], float]:
     """Milliseconds of questions asked while a bulk job runs for some seconds, and the tokens a second of the job.
 
-    The job's clients are a process of their own: read in this one, their answers would keep the interpreter from
-    questions, and the more so the faster the server.
+    The job's clients are a process of their own, at a low priority: they stand for clients on other machines, and what
+    they do with their answers is to take as little as can be from the server and from who asks. Before every server.
     """
     connection, times = connected(server), []
-    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("fork"), os.nice, (10,)) as pool:
         pool.submit(os.getpid).result()  # it has started
         over = time.perf_counter() + seconds
         job = pool.submit(bulk, server, batches, over)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import importlib.util
 import signal
 import socket
@@ -105,6 +106,8 @@ async def serve(
         proxy_headers=False,  # whoever calls can write X-Forwarded-*
         timeout_graceful_shutdown=_GRACE_S,
     )
+    gc.collect()
+    gc.freeze()  # what was made at the start stays: no collection looks through it again while somebody waits
     server = _Server(config, lambda: on_ready(listener.url) if on_ready else None)
     watching = asyncio.create_task(_stop_when_set(server, stop)) if stop is not None else None
     try:
