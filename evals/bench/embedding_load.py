@@ -121,7 +121,7 @@ def while_busy(server: Server, batches: Sequence[Batch], seconds: float) -> tupl
     """Milliseconds of questions asked while a bulk job runs for some seconds, and the tokens a second of the job.
 
     The job's clients are a process of their own, at a low priority: they stand for clients on other machines, and what
-    they do with their answers is to take as little as can be from the server and from who asks. Before every server.
+    they do with their answers takes as little as can be from server and questions; it is the same for every server.
     """
     connection, times = connected(server), []
     with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("fork"), os.nice, (10,)) as pool:
