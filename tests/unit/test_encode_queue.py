@@ -16,7 +16,7 @@ from ragstead.pipelines.encode_queue import BULK, INTERACTIVE, EncodeQueue, Pass
 from ragstead.ports.embedding_events import EmbeddingRelay
 from ragstead.testing.fakes import HashEncoder, InlinePool
 
-LIMITS = QueueLimits(2, 40, 0, 0, interactive_tokens=20, max_waiting_tokens=10_000)
+LIMITS = QueueLimits(2, 40, 0, interactive_tokens=20, max_waiting_tokens=10_000)
 QUESTION = [[0, 7, 1]]
 BOOK = [[0, *[9] * 8, 1]] * 100
 POISON = 13
@@ -152,7 +152,7 @@ def test_what_a_caller_who_left_waited_for_is_dropped(pool: ThreadWorkPool) -> N
 def test_too_much_is_refused_and_one_large_request_is_not(pool: ThreadWorkPool) -> None:
     async def check() -> None:
         queue = EncodeQueue(
-            SlowEncoder(0.005), pool, QueueLimits(2, 40, 0, 0, interactive_tokens=20, max_waiting_tokens=500)
+            SlowEncoder(0.005), pool, QueueLimits(2, 40, 0, interactive_tokens=20, max_waiting_tokens=500)
         )
         book = asyncio.create_task(queue.encode(BOOK))
         await asyncio.sleep(0.01)
@@ -270,31 +270,6 @@ def test_question_during_bulk_work_is_encoded_where_it_is_if_it_is_short_enough(
         assert encoder.threads[3] == threading.main_thread().name
         assert encoder.threads[62] != threading.main_thread().name
         await bulk
-        pool.close()
-
-    asyncio.run(check())
-
-
-def test_while_questions_come_bulk_work_leaves_them_a_runner_and_takes_it_back() -> None:
-    async def check() -> None:
-        encoder = SlowEncoder(0.01)
-        running: list[int] = []
-        pool = ThreadWorkPool(3)
-
-        class Watched(EncodeQueue):
-            async def _encode(self, some) -> None:
-                running.append(self._running[BULK])
-                await super()._encode(some)
-
-        queue = Watched(encoder, pool, QueueLimits(2, pass_tokens=40, pass_s=0, spare_s=0.15))
-        bulk = asyncio.create_task(queue.encode(BOOK * 4))
-        for _ in range(10):
-            await queue.encode(QUESTION)
-            await asyncio.sleep(0.01)
-        during = len(running)
-        assert set(running[during // 2 :]) == {1}
-        await bulk
-        assert 2 in running[during:]
         pool.close()
 
     asyncio.run(check())

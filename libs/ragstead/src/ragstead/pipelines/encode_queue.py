@@ -40,8 +40,6 @@ class QueueLimits:
         pass_tokens: Tokens of the first bulk pass, padding counted. One core reads some 13 a ms (MiniLM, int8).
         pass_s: Seconds that a bulk pass is to take: later ones are made as long as the model's pace allows, whether it
             is a large one or runs on a GPU. Higher: less overhead, and longer waits for questions. 0: all as the first.
-        spare_s: Seconds after a question for which bulk work leaves it one of its runners, where it has several.
-            Higher: steadier answers while questions come, less bulk work meanwhile.
         inline_s: Seconds of work up to which a lone question is encoded on the event loop while bulk passes run.
             Higher: more questions spared the way to a thread, longer pauses of everything else on the loop.
         interactive_tokens: Tokens up to which a request is interactive, and of an interactive pass.
@@ -51,7 +49,6 @@ class QueueLimits:
     bulk_runners: int = 2
     pass_tokens: int = 512
     pass_s: float = 0.04
-    spare_s: float = 0.1
     inline_s: float = 0.004
     interactive_tokens: int = 256
     max_waiting_tokens: int = 2_000_000
@@ -131,8 +128,6 @@ class EncodeQueue:
         self._lanes: dict[str, deque[_Job]] = {INTERACTIVE: deque(), BULK: deque()}
         self._running = {INTERACTIVE: 0, BULK: 0}
         self._turns = 0
-        self._asked_at = -math.inf
-        self._resuming: asyncio.TimerHandle | None = None
         self._waiting_tokens = 0
         self._runners: set[asyncio.Task[None]] = set()
 
@@ -149,8 +144,6 @@ class EncodeQueue:
         lane = INTERACTIVE if tokens <= self._limits.interactive_tokens else BULK
         if not rows:
             return np.empty((0, self._encoder.dim), dtype=np.float32)
-        if lane == INTERACTIVE:
-            self._asked_at = time.monotonic()
         if len(rows) == 1 and lane == INTERACTIVE and not self._lanes[lane] and self._free_runners():
             if self._running[BULK] and self._length.seconds(tokens) <= self._limits.inline_s:
                 return self._on_the_loop(rows, tokens)
@@ -203,23 +196,10 @@ class EncodeQueue:
             self._book(-job.waiting_tokens)
             job.waiting_tokens = 0
 
-    def _bulk_runners(self) -> int:
-        """How many there may be now: while questions come, one fewer, so that they have a core."""
-        most = self._limits.bulk_runners
-        if most == 1 or time.monotonic() - self._asked_at >= self._limits.spare_s:
-            return most
-        if self._resuming is None:
-            self._resuming = asyncio.get_running_loop().call_later(self._limits.spare_s, self._resume)
-        return most - 1
-
-    def _resume(self) -> None:
-        self._resuming = None
-        self._start_runners()
-
     def _start_runners(self) -> None:
         free = self._free_runners()
         for lane in (INTERACTIVE, BULK):
-            most = free if lane == INTERACTIVE else max(0, min(free, self._bulk_runners() - self._running[BULK]))
+            most = free if lane == INTERACTIVE else min(free, self._limits.bulk_runners - self._running[BULK])
             for _ in range(min(most, len(self._lanes[lane]) if lane == INTERACTIVE else self._bulk_passes())):
                 free -= 1
                 self._running[lane] += 1
@@ -234,10 +214,7 @@ class EncodeQueue:
     async def _run(self, lane: str) -> None:
         """Encode until nothing waits that this runner may take; those of the bulk lane help out in the other one."""
         try:
-            while lane == INTERACTIVE or self._running[BULK] <= self._bulk_runners():
-                some = self._take(lane)
-                if not some:
-                    break
+            while some := self._take(lane):
                 await self._encode(some)
         finally:
             self._running[lane] -= 1
