@@ -33,8 +33,8 @@ class ThreadWorkPool:
             threads: Work that runs at once; more than there are cores helps only work that waits.
             max_waiting: Work that may wait for a thread. Higher means longer waits before `Overloaded`.
             retry_after_s: What `Overloaded` tells its caller.
-            in_the_background: Whether the threads give way to all others of this process that want a core. Linux alone
-                can do that to a thread; elsewhere it makes no difference.
+            in_the_background: Whether the threads give way to all others that want a core, those of other processes
+                among them. Linux alone can do that to a thread; elsewhere it makes no difference.
         """
         self._executor = ThreadPoolExecutor(
             threads, thread_name_prefix="ragstead-work", initializer=_give_way if in_the_background else None
