@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from programs import free_port, needed
 from ragstead.adapters.cachetools_cache import MemoryCache
 from ragstead.adapters.redis_cache import RedisCache
 from ragstead.errors import ConfigurationError
@@ -27,11 +26,9 @@ HOUR_S = 3600.0
 class RedisServer:
     """A redis-server of the tests' own, on a free port."""
 
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self._command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+    def __init__(self, program: str, folder: Path) -> None:
+        self.port = free_port()
+        self._command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
         self.process: subprocess.Popen[bytes] | None = None
         self.databases = iter(range(16))
 
@@ -59,11 +56,7 @@ class RedisServer:
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    if shutil.which("redis-server") is None:
-        if os.environ.get("RAGSTEAD_REQUIRE_SERVICES") == "1":
-            pytest.fail("redis-server is not installed")
-        pytest.skip("redis-server is not installed")
-    server = RedisServer(tmp_path)
+    server = RedisServer(needed("redis-server"), tmp_path)
     server.start()
     yield server
     server.stop()

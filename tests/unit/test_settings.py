@@ -26,7 +26,11 @@ def test_models_of_a_file_come_beside_those_that_are_known(tmp_path: Path) -> No
     file = tmp_path / "c.yaml"
     file.write_text("pipeline: {embedder: {model: mine, models: {mine: {dim: 8}, gte-large: {dim: 9}}}}")
     embedder = load_settings(file, environ={}).pipeline.embedder
-    assert (embedder.chosen.dim, embedder.models["gte-large"].dim, embedder.models["e5-large-v2"].dim) == (8, 9, 1024)
+    assert (embedder.models["mine"].dim, embedder.models["gte-large"].dim, embedder.models["e5-large-v2"].dim) == (
+        8,
+        9,
+        1024,
+    )
 
 
 def test_data_dir_of_the_caller_wins_over_environment_and_file(tmp_path: Path) -> None:

@@ -172,11 +172,6 @@ class EmbedderSettings(_Section):
             raise ValueError(f"precision {self.precision} is for the runtime sentence-transformers alone")
         return self
 
-    @property
-    def chosen(self) -> EmbeddingModelSettings:
-        """How the model is read."""
-        return self.models[self.model]
-
 
 class PipelineSettings(_Section):
     """What an answer depends on."""

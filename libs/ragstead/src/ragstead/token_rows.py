@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ragstead.errors import InvalidRequest
+from ragstead.surrogates import without_surrogates
 
 _MAX_CHARS_A_TOKEN = 80
 """What is tokenised of a text before the cut: its tokens end long before, unless white space fills it."""
@@ -25,14 +26,18 @@ class TokenRows:
 
     def counts(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text, the special ones left out; 0 for an empty text."""
-        encodings = self._tokenizer.encode_batch_fast(_clean(texts), add_special_tokens=False)
+        encodings = self._tokenizer.encode_batch_fast(
+            [without_surrogates(text) for text in texts], add_special_tokens=False
+        )
         return [len(encoding.ids) for encoding in encodings]
 
     def rows(self, texts: Sequence[str], *, at_most: int | None = None) -> list[list[int]]:
         """Return the row of each text; of `at_most` ids, the special one at the end stays."""
         if at_most is not None:
             texts = [text[: at_most * _MAX_CHARS_A_TOKEN] for text in texts]
-        rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(_clean(texts))]
+        rows = [
+            encoding.ids for encoding in self._tokenizer.encode_batch_fast([without_surrogates(text) for text in texts])
+        ]
         return rows if at_most is None else [cut(row, at_most) for row in rows]
 
     def framed(self, ids: Sequence[int]) -> list[int]:
@@ -54,8 +59,3 @@ class TokenRows:
 def cut(row: list[int], at_most: int) -> list[int]:
     """Leave out what is over the length, but not the special token at the end."""
     return row if len(row) <= at_most else [*row[: at_most - 1], row[-1]]
-
-
-def _clean(texts: Sequence[str]) -> list[str]:
-    """Replace lone surrogates, which the tokenizer's UTF-8 can't hold."""
-    return [text.encode("utf-8", "replace").decode("utf-8") for text in texts]

@@ -14,10 +14,15 @@ from ragstead_serving.errors import error_body
 from ragstead_serving.responses import to_json
 
 DONE = b"data: [DONE]\n\n"
+AT_ONCE = {
+    "cache-control": "no-cache, no-transform",
+    "x-accel-buffering": "no",  # a proxy in front passes each event on at once
+}
+"""Headers of every stream."""
+
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache, no-transform"),
-    (b"x-accel-buffering", b"no"),  # a proxy in front passes each event on at once
+    *((name.encode(), value.encode()) for name, value in AT_ONCE.items()),
 ]
 
 

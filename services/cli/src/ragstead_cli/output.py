@@ -8,6 +8,8 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ragstead.surrogates import without_surrogates
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -30,7 +32,7 @@ def say(message: str) -> None:
 def printable(text: str) -> str:
     """Return the text without what a terminal would obey or an encoder refuse."""
     kept = "".join(char if char.isprintable() or char in "\n\t" else " " for char in text)
-    return kept.encode("utf-8", "replace").decode("utf-8")
+    return without_surrogates(kept)
 
 
 class OneLine(logging.Formatter):

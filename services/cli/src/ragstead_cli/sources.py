@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ragstead.errors import InvalidRequest
+from ragstead.surrogates import without_surrogates
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def find_sources(paths: Sequence[Path]) -> Iterator[Source | Failure]:
 
 def readable(name: str) -> str:
     """Return a file name as text; bytes that are no UTF-8 become question marks."""
-    return name.encode("utf-8", "replace").decode("utf-8")
+    return without_surrogates(name)
 
 
 def _each_once(paths: Sequence[Path]) -> Iterator[Source | Failure]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ragstead.errors import InvalidRequest
 from ragstead.filters import Filter, parse_filter
@@ -66,20 +66,33 @@ def read_filter(value: object, field: str) -> Filter | None:
         raise InvalidRequest(str(exc).replace("filter", field, 1), param=where, code=exc.code) from exc
 
 
-def _refuse_unserved(body: ChatBody) -> None:
-    unserved: Sequence[tuple[str, bool]] = (
-        ("n", body.n not in (None, 1)),
-        ("tools", bool(body.tools)),
-        ("tool_choice", body.tool_choice not in (None, "none")),
-        ("logprobs", bool(body.logprobs)),
-        ("top_logprobs", body.top_logprobs is not None),
-        ("response_format", body.response_format not in (None, {"type": "text"})),
+def refuse_unable(body: ChatBody, able: Mapping[str, bool], *, hint: str = "") -> None:
+    """Refuse what the model can't do.
+
+    Args:
+        body: The request.
+        able: What the model can do of `n`, `tools`, `logprobs` and `response_format`; what is left out it can't.
+        hint: Behind the words of the refusal.
+
+    Raises:
+        InvalidRequest: Naming the parameter.
+    """
+    asked: Sequence[tuple[str, str, bool]] = (
+        ("n", "n", body.n not in (None, 1)),
+        ("tools", "tools", bool(body.tools)),
+        ("tool_choice", "tools", body.tool_choice not in (None, "none")),
+        ("logprobs", "logprobs", bool(body.logprobs)),
+        ("top_logprobs", "logprobs", body.top_logprobs is not None),
+        ("response_format", "response_format", body.response_format not in (None, {"type": "text"})),
     )
-    for param, asked in unserved:
-        if asked:
-            raise InvalidRequest(
-                f"{param}: model {body.model!r} can't do that", param=param, code="unsupported_parameter"
-            )
+    for param, ability, wanted in asked:
+        if wanted and not able.get(ability):
+            what = f"{param}: model {body.model!r} can't do that{hint}"
+            raise InvalidRequest(what, param=param, code="unsupported_parameter")
+
+
+def _refuse_unserved(body: ChatBody) -> None:
+    refuse_unable(body, {})
     if body.stream_options is not None and not body.stream:
         raise InvalidRequest("stream_options go with stream: true", param="stream_options", code="invalid_value")
     for param in ("conversation_id", "template"):

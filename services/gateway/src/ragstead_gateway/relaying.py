@@ -14,9 +14,10 @@ from ragstead.errors import InvalidRequest, RagsteadError, Unavailable
 from ragstead.ports.model_relay import ModelRelay, Relayed
 from ragstead.streams import closing
 from ragstead.wire import ChatBody
+from ragstead_gateway.asking import refuse_unable
 from ragstead_serving.disconnects import ClientGone, while_connected
 from ragstead_serving.errors import error_body
-from ragstead_serving.sse import event
+from ragstead_serving.sse import AT_ONCE, event
 
 _LONGEST_EVENT_BYTES = 1 << 20
 _DONE = b"data: [DONE]"
@@ -63,10 +64,9 @@ class PassedOn(Response):
     """Sends a stream event by event; one that breaks off ends with an error event, without `[DONE]`."""
 
     def __init__(self, answer: Relayed) -> None:
-        super().__init__(status_code=answer.status, headers=_headers(answer), media_type=answer.media_type)
+        headers = {**AT_ONCE, **_headers(answer)}
+        super().__init__(status_code=answer.status, headers=headers, media_type=answer.media_type)
         del self.headers["content-length"]
-        self.headers["cache-control"] = "no-cache, no-transform"
-        self.headers["x-accel-buffering"] = "no"
         self._body = answer.body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI's signature)
@@ -105,19 +105,7 @@ def _refuse_unable(body: ChatBody, able: Mapping[str, bool]) -> None:
             param="rag",
             code="unsupported_parameter",
         )
-    asked = {
-        "n": body.n not in (None, 1),
-        "tools": bool(body.tools) or body.tool_choice not in (None, "none"),
-        "logprobs": bool(body.logprobs) or body.top_logprobs is not None,
-        "response_format": body.response_format not in (None, {"type": "text"}),
-    }
-    for param, wanted in asked.items():
-        if wanted and not able.get(param):
-            raise InvalidRequest(
-                f"{param}: model {body.model!r} can't do that; where it can, say so in its `can`",
-                param=param,
-                code="unsupported_parameter",
-            )
+    refuse_unable(body, able, hint="; where it can, say so in its `can`")
 
 
 def _headers(answer: Relayed) -> dict[str, str]:

@@ -17,6 +17,7 @@ from ragstead.errors import InvalidRequest, Overloaded, RagsteadError, Unavailab
 from ragstead.ports.chat_model import ChatRequest
 from ragstead.ports.generator import Message, Piece, Sampling
 from ragstead.ports.model_relay import Relayed
+from ragstead.surrogates import without_surrogates
 
 _FINISH: dict[str, Literal["stop", "length"]] = {"length": "length", "max_tokens": "length"}
 _MAX_LINE_BYTES = 1_000_000
@@ -97,11 +98,12 @@ class _Server:
         """Return the JSON of a short answer."""
         return (await self._client.post(url, json=body)).raise_for_status().json()
 
-    async def chunks(self, response: httpx.Response, deadline: float) -> AsyncGenerator[bytes, None]:
+    async def chunks(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
         """Yield the body as it comes; closed, it hangs up.
 
         Time counts while bytes are waited for, not while whoever reads them is busy.
         """
+        deadline = time.monotonic() + self.endpoint.total_s
         patience_s = self.endpoint.first_token_s
         received = response.aiter_bytes()
         try:
@@ -126,7 +128,7 @@ class _Server:
     async def lines(self, response: httpx.Response) -> AsyncGenerator[str, None]:
         """Yield the data of each event; comments and other fields are passed over."""
         waiting = b""
-        async with aclosing(self.chunks(response, time.monotonic() + self.endpoint.total_s)) as chunks:
+        async with aclosing(self.chunks(response)) as chunks:
             async for chunk in chunks:
                 *complete, waiting = (waiting + chunk).split(b"\n")
                 if len(waiting) > _MAX_LINE_BYTES:
@@ -135,8 +137,11 @@ class _Server:
                     if line.startswith(b"data:"):
                         yield line.removeprefix(b"data:").decode("utf-8", "replace").strip()
 
-    def refused(self, response: httpx.Response) -> RagsteadError:
-        """What an answer that is none means, its body read."""
+    async def refused(self, response: httpx.Response) -> RagsteadError:
+        """Read and close an answer that is none; return what it means."""
+        with suppress(httpx.HTTPError):  # its words are a help, and not more
+            await response.aread()
+        await response.aclose()
         said = f"answered {response.status_code}: {_message_in(response)}"
         if response.status_code == 429:
             after = response.headers.get("Retry-After", "")
@@ -208,7 +213,7 @@ class OpenAiChatModel:
     async def _counted(self, text: str) -> int:
         parts = urlsplit(self._endpoint.base_url)
         url = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/').removesuffix('/v1')}/tokenize"))
-        body = {"model": self._endpoint.model, "prompt": _encodable(text), "add_special_tokens": False}
+        body = {"model": self._endpoint.model, "prompt": without_surrogates(text), "add_special_tokens": False}
         try:
             return int((await self._server.get_json(url, body))["count"])
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
@@ -222,19 +227,16 @@ class OpenAiChatModel:
             **_sampling(request.sampling),
         }
         if self._endpoint.api == "chat":
-            messages = [{"role": one.role, "content": _encodable(one.content)} for one in request.messages]
+            messages = [{"role": one.role, "content": without_surrogates(one.content)} for one in request.messages]
             return {**body, "messages": messages}
         stop = [*request.sampling.stop, "\nUser:"][-4:]
-        return {**body, "prompt": _encodable(transcript(request.messages)), "stop": stop}
+        return {**body, "prompt": without_surrogates(transcript(request.messages)), "stop": stop}
 
     async def _events(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         """Yield what the server sends, one JSON object after the other."""
         response = await self._server.post("chat/completions" if self._endpoint.api == "chat" else "completions", body)
         if response.status_code != 200:
-            with suppress(httpx.HTTPError):  # its words are a help, and not more
-                await response.aread()
-            await response.aclose()
-            raise self._server.refused(response)
+            raise await self._server.refused(response)
         async with aclosing(self._server.lines(response)) as lines:
             async for line in lines:
                 if line == "[DONE]":
@@ -299,16 +301,13 @@ class OpenAiRelay:
         server = self._server
         response = await server.post("chat/completions", {**body, "model": server.endpoint.model})
         if response.status_code >= 500 or response.status_code in {401, 403, 404}:
-            with suppress(httpx.HTTPError):  # its words are a help, and not more
-                await response.aread()
-            await response.aclose()
-            raise server.refused(response)
+            raise await server.refused(response)
         media_type = response.headers.get("Content-Type", "application/json")
         return Relayed(
             response.status_code,
             media_type,
             response.headers.get("Retry-After", ""),
-            server.chunks(response, time.monotonic() + server.endpoint.total_s),
+            server.chunks(response),
         )
 
 
@@ -329,11 +328,6 @@ def _sampling(sampling: Sampling) -> dict[str, Any]:
         "stop": list(sampling.stop) or None,
     }
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _encodable(text: str) -> str:
-    """Replace lone surrogates, which JSON in UTF-8 can't hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _message_in(response: httpx.Response) -> str:

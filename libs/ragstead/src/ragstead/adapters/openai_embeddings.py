@@ -18,6 +18,7 @@ from ragstead.errors import ConfigurationError, InvalidRequest, NotFound, Overlo
 from ragstead.model import Role
 from ragstead.ports.embedder import Embedded, EmbedRequest
 from ragstead.ports.encoder import EncoderSpec
+from ragstead.surrogates import without_surrogates
 
 Floats = NDArray[np.float32]
 
@@ -57,7 +58,6 @@ class OpenAiEmbeddings:
         endpoint: Where vectors are made.
         spec: The model's name there, its width, and its prefixes where the server does not know them itself.
         identity: Of the vectors; None: the model's name and the server's host.
-        client: Sends; None for one of its own, with the endpoint's timeout and no proxy of the environment.
     """
 
     def __init__(
@@ -66,13 +66,12 @@ class OpenAiEmbeddings:
         spec: EncoderSpec,
         *,
         identity: str | None = None,
-        client: httpx.AsyncClient | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._spec = spec
         host = urlsplit(endpoint.base_url).netloc.rpartition("@")[2]
         self._identity = identity or spec.identity(host, "hosted")
-        self._client = client or _client(endpoint)
+        self._client = _client(endpoint)
         self._turns = asyncio.Semaphore(_REQUESTS_AT_ONCE)
 
     @property
@@ -201,9 +200,7 @@ class OpenAiEmbeddings:
         return Embedded((vectors / lengths).astype(np.float32), tokens)
 
 
-async def describe(
-    endpoint: EmbeddingEndpoint, name: str, *, client: httpx.AsyncClient | None = None
-) -> tuple[str, int, int]:
+async def describe(endpoint: EmbeddingEndpoint, name: str) -> tuple[str, int, int]:
     """Return identity, dimensions and tokens of a model, as an embedding service of ours has it.
 
     Raises:
@@ -211,14 +208,11 @@ async def describe(
         Unavailable: If it can't be reached or is no service of ours.
     """
     url = f"{endpoint.base_url.rstrip('/')}/models/{name}"
-    sending = client or _client(endpoint)
     try:
-        answer = await sending.get(url)
+        async with _client(endpoint) as client:
+            answer = await client.get(url)
     except httpx.HTTPError as error:
         raise Unavailable("embedding", f"{url} can't be reached: {error!r}") from error
-    finally:
-        if client is None:
-            await sending.aclose()
     if answer.status_code == 404:
         raise NotFound("model", name, f"{endpoint.base_url} says: {_error_of(answer)[0]}")
     try:
@@ -246,7 +240,7 @@ def _is_too_long(error: InvalidRequest) -> bool:
 
 def _sendable(text: str) -> str:
     """Replace what JSON in UTF-8 can't hold, and an empty text, which servers refuse, by one that reads the same."""
-    return text.encode("utf-8", "replace").decode("utf-8") or " "
+    return without_surrogates(text) or " "
 
 
 def _numbers(given: object) -> Floats:

@@ -122,13 +122,10 @@ def _open_torch(settings: Settings, name: str) -> Encoder:
 
     folder = find_checkpoint(settings, name)
     expected = settings.pipeline.embedder.models[name].weights_sha256
-    found = sha256_of(folder / "model.safetensors")
-    if expected not in (None, found):
-        raise Unavailable("embedding", f"the weights in {folder} have sha256 {found}, not {expected}; install it again")
     return SentenceTransformersEncoder(
         folder,
         spec_of(settings, name),
-        weights_sha256=found,
+        weights_sha256=sha256_of(folder / "model.safetensors", expected=expected),
         precision=settings.pipeline.embedder.precision,
         device=settings.deployment.embedding.device,
     )

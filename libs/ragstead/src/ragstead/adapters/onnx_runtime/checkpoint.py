@@ -76,17 +76,20 @@ def read_shape(folder: Path) -> EncoderShape:
     return EncoderShape(kind, layers, heads, width, eps, positions - 2 if kind == "mpnet" else positions)
 
 
-def sha256_of(weights: Path) -> str:
+def sha256_of(weights: Path, *, expected: str | None = None) -> str:
     """Return the hash of a file of weights.
 
     Raises:
-        Unavailable: If it can't be read.
+        Unavailable: If it can't be read, or is not the expected one; None expects any.
     """
     try:
         with weights.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise Unavailable("embedding", f"can't read the weights {weights}: {error}") from error
+    if expected not in (None, found):
+        raise Unavailable("embedding", f"{weights} has sha256 {found}, not {expected}; install it again")
+    return found
 
 
 def read_weights(weights: Path) -> Weights:

@@ -78,10 +78,7 @@ def export_graphs(
         ConfigurationError: If the model is of a kind that has no graph, does not fit `spec`, or its graph's vectors are
             wrong on this processor; int8 products may saturate on x86-64 without VNNI.
     """
-    weights = source / "model.safetensors"
-    sha256 = sha256_of(weights)
-    if weights_sha256 not in (None, sha256):
-        raise Unavailable("embedding", f"{weights} has sha256 {sha256}, not {weights_sha256}; install it again")
+    sha256 = sha256_of(source / "model.safetensors", expected=weights_sha256)
     try:
         target.mkdir(parents=True, exist_ok=True)
         known = _known(target, sha256, spec)
@@ -94,7 +91,6 @@ def export_graphs(
                     (Path(folder) / name).replace(target / name)
         record = GraphRecord(
             sha256,
-            weights.stat().st_size,
             spec.pooling,
             {**known.cosines, **{one: proof.cosine for one, proof in proofs.items()}},
             {**known.reciprocal_ranks, **{one: proof.reciprocal_rank for one, proof in proofs.items()}},
@@ -124,7 +120,7 @@ def _known(target: Path, sha256: str, spec: EncoderSpec) -> GraphRecord:
     """What the folder says of graphs that may stay; a folder of other weights is refused."""
     record = read_record(target)
     if record is None:
-        return GraphRecord(sha256, 0, spec.pooling, {}, {})
+        return GraphRecord(sha256, spec.pooling, {}, {})
     if (record.weights_sha256, record.pooling) != (sha256, spec.pooling):
         raise ConfigurationError(
             f"{target} holds graphs of other weights ({record.weights_sha256[:8]}, {record.pooling} pooling) than "

@@ -18,14 +18,12 @@ class GraphRecord:
 
     Attributes:
         weights_sha256: Of the file of weights.
-        weights_bytes: Its size.
         pooling: That of the graphs.
         cosines: Lowest cosine to the reference by precision.
         reciprocal_ranks: Mean reciprocal rank of the right passages for the questions of a small set, by precision.
     """
 
     weights_sha256: str
-    weights_bytes: int
     pooling: str
     cosines: Mapping[str, float]
     reciprocal_ranks: Mapping[str, float]
