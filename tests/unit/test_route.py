@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ragstead.errors import InvalidRequest, Overloaded, RagsteadError, Unavailable
-from ragstead.pipelines.route import CircuitBreaker, Route, RoutedGenerator
+from ragstead.pipelines.route import Candidates, CircuitBreaker, Route, RoutedGenerator, RoutePlan
+from ragstead.pipelines.shadow import Shadow
 from ragstead.ports.generator import GenerationRequest, Piece
+from ragstead.ports.shadow_log import Comparison
 
 QUESTION = GenerationRequest("when?", ())
 
@@ -137,6 +139,120 @@ def test_closing_the_answer_closes_the_generator() -> None:
 
     asyncio.run(run())
     assert first.closed == 1
+
+
+class KeptComparisons:
+    """A shadow log in memory."""
+
+    def __init__(self) -> None:
+        self.kept: list[Comparison] = []
+        self.error: RagsteadError | None = None
+
+    async def add(self, comparison: Comparison) -> None:
+        if self.error is not None:
+            raise self.error
+        self.kept.append(comparison)
+
+
+class Stuck(Scripted):
+    """A generator that never says a word."""
+
+    async def generate(self, request: GenerationRequest) -> AsyncIterator[Piece]:
+        self.asked += 1
+        await asyncio.Event().wait()
+        yield Piece("never")
+
+
+def planned(*names: str, shadow: str | None = None) -> RoutePlan:
+    return lambda _request, _running: Candidates(names, "rule: test", "test", shadow)
+
+
+def shadowed(
+    routes: list[Route], log: KeptComparisons, *, shadow: str, questions: int = 1, most: int = 4, leave: bool = False
+) -> list[tuple[str, Piece]]:
+    async def run() -> list[tuple[str, Piece]]:
+        copies = Shadow(log, most)
+        both = RoutedGenerator(routes, planned(routes[0].generator.name, shadow=shadow), copies)
+        out = []
+        for _ in range(questions):
+            pieces = [piece async for piece in both.generate(GenerationRequest("when?", (), may_leave=leave))]
+            out.append(("".join(piece.text for piece in pieces), pieces[-1]))
+        await asyncio.sleep(0.01)
+        await copies.close()
+        return out
+
+    return asyncio.run(run())
+
+
+def test_plan_says_who_is_asked_and_the_receipt_says_which_rule() -> None:
+    routes = [route(Scripted("a", "one")), route(Scripted("b", error=DOWN)), route(Scripted("c", "three"))]
+    text, last = answer(RoutedGenerator(routes, planned("b", "c", "a")))
+    assert (text, last.model, last.route) == ("three", "c", "rule: test; fallback: b is down")
+
+
+def test_plan_hears_what_is_being_written() -> None:
+    heard: list[int] = []
+
+    async def run() -> None:
+        def plan(_request: GenerationRequest, running: Mapping[str, int]) -> Candidates:
+            heard.append(running.get("a", 0))
+            return Candidates(["a"])
+
+        both = RoutedGenerator([route(Scripted("a", "one", "two"))], plan)
+        first = both.generate(QUESTION)
+        await anext(first)
+        second = both.generate(QUESTION)
+        await anext(second)
+        await first.aclose()  # type: ignore[attr-defined]
+        await second.aclose()  # type: ignore[attr-defined]
+        await anext(both.generate(QUESTION))
+
+    asyncio.run(run())
+    assert heard == [0, 1, 0]
+
+
+def test_both_answers_are_kept_for_comparison() -> None:
+    log = KeptComparisons()
+    ((text, last),) = shadowed([route(Scripted("a", "yes")), route(Scripted("b", "no", "!"))], log, shadow="b")
+    assert (text, last.model) == ("yes", "a")
+    (kept,) = log.kept
+    assert (kept.rule, kept.question, kept.answer.text, kept.shadow.text) == ("test", "when?", "yes", "no!")
+    assert (kept.answer.model, kept.shadow.model, kept.shadow.completion_tokens, kept.shadow.error) == ("a", "b", 2, "")
+
+
+def test_shadow_that_fails_is_on_record_and_hurts_nobody() -> None:
+    log = KeptComparisons()
+    answers = shadowed([route(Scripted("a", "yes")), route(Scripted("b", "half", error=DOWN))], log, shadow="b")
+    assert answers[0][0] == "yes"
+    assert (log.kept[0].shadow.text, "gone" in log.kept[0].shadow.error) == ("half", True)
+
+
+def test_copies_over_the_most_are_left_out_and_a_stuck_shadow_keeps_nobody() -> None:
+    log, stuck = KeptComparisons(), Stuck("b")
+    answers = shadowed([route(Scripted("a", "yes")), route(stuck)], log, shadow="b", questions=5, most=2)
+    assert [text for text, _ in answers] == ["yes"] * 5
+    assert (stuck.asked, log.kept) == (2, [])
+
+
+def test_comparison_that_can_not_be_written_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    log = KeptComparisons()
+    log.error = Unavailable("shadow", "the disk is full")
+    shadowed([route(Scripted("a", "yes")), route(Scripted("b", "no"))], log, shadow="b")
+    assert "the disk is full" in caplog.text
+
+
+@pytest.mark.parametrize("may_leave", [False, True])
+def test_copy_leaves_the_house_only_with_the_owners_word(may_leave: bool) -> None:
+    log, hosted = KeptComparisons(), Scripted("cloud", "no")
+    routes = [route(Scripted("a", "yes")), route(hosted, leaves=True)]
+    shadowed(routes, log, shadow="cloud", leave=may_leave)
+    assert (hosted.asked, len(log.kept)) == (int(may_leave), int(may_leave))
+
+
+def test_model_is_no_shadow_of_itself() -> None:
+    log, only = KeptComparisons(), Scripted("a", "yes")
+    shadowed([route(only)], log, shadow="a")
+    assert (only.asked, log.kept) == (1, [])
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ok", "bad", "ask"]), st.floats(0, 5)), max_size=60))

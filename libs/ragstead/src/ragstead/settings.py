@@ -277,6 +277,12 @@ class GenerationSettings(_Section):
     models: Mapping[str, ChatModelSettings] = {}
     prompts_dir: Path | None = None
     """Folder of prompt templates of your own, `NAME.yaml`; looked at before those that come with us."""
+    routing: Path | None = None
+    """File of rules for who answers, such as `configs/routing.yaml`. Null: always `pipeline.answer.generator`."""
+    shadows: int = Field(4, ge=1)
+    """Copies on their way to shadow models at once; more are left out."""
+    shadow_log_bytes: int = Field(64 << 20, ge=1024)
+    """Of the answers kept for comparison, in `shadow.jsonl` of the data directory; as much again of older ones."""
     breaker_failures: int = Field(3, ge=1)
     """Failures in a row after which a model is left alone. Higher: more questions wait for one that is down."""
     breaker_open_s: float = Field(10, gt=0)

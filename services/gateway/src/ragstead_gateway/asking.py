@@ -37,6 +37,7 @@ def ask_request(body: ChatBody, *, max_question_chars: int) -> AskRequest:
         k=body.rag.k,
         strategy=body.rag.strategy,
         sampling=_sampling(body),
+        affinity=_affinity(body.user, messages),
     )
 
 
@@ -110,6 +111,12 @@ def _message(message: ChatMessage, where: str) -> Message:
     if isinstance(content, list):
         content = "\n".join(part.text for part in content)
     return Message(_ROLES.get(message.role, message.role), content or "")
+
+
+def _affinity(user: str | None, messages: Sequence[Message]) -> str:
+    """Return what stays the same over a conversation that its client keeps: who asks, and what was asked first."""
+    first = next(message.content for message in messages if message.role == "user")
+    return f"{user or ''}\n{first}"
 
 
 def _sampling(body: ChatBody) -> Sampling:

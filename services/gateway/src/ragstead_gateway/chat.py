@@ -35,14 +35,22 @@ _STREAMED: Responses = {
 
 
 class AnswerCounter:
-    """Counts answers by outcome: `answered`, or the reason of the refusal."""
+    """Counts answers by outcome, `answered` or the reason of the refusal, and by who wrote them and why."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._answers = Counter("ragstead_answers", "Answers given.", ["outcome"], registry=registry)
+        self._routed = Counter(
+            "ragstead_routed",
+            "Answers by the model that wrote them, and why it did.",
+            ["model", "route"],
+            registry=registry,
+        )
 
     def count(self, answer: Answer) -> Answer:
         """Book the answer and return it."""
         self._answers.labels(answer.reason.value if answer.reason else "answered").inc()
+        if not answer.refused:
+            self._routed.labels(answer.receipt.model, answer.receipt.route or "configured").inc()
         return answer
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragstead.adapters.extractive import ExtractiveGenerator
+from ragstead.bootstrap.routing import open_routing, open_shadow
 from ragstead.errors import ConfigurationError
 from ragstead.pipelines.generate import PromptedGenerator, PromptPlan
 from ragstead.pipelines.route import CircuitBreaker, Route, RoutedGenerator
@@ -19,8 +20,6 @@ from ragstead.settings import ChatModelSettings, Settings, resolve_secret
 
 if TYPE_CHECKING:
     from ragstead.adapters.openai_api import ChatEndpoint
-
-EXTRACTIVE = "extractive"
 
 
 def open_generator(settings: Settings, counter: TokenCounter, stack: AsyncExitStack) -> Generator:
@@ -34,18 +33,14 @@ def open_generator(settings: Settings, counter: TokenCounter, stack: AsyncExitSt
     Raises:
         ConfigurationError: If a model is not described, a template is not there, or a secret's reference leads nowhere.
     """
-    answer = settings.pipeline.answer
+    answer, routing = settings.pipeline.answer, open_routing(settings)
     last = ExtractiveGenerator(counter)
-    names = [name for name in dict.fromkeys([answer.generator, *answer.fallbacks]) if name != EXTRACTIVE]
-    if answer.generator == EXTRACTIVE:
-        if names:
-            raise ConfigurationError(
-                f"the extractive generator needs no fallbacks: {', '.join(names)}", param="pipeline.answer.fallbacks"
-            )
+    if not routing.names:
         return last
     plan = PromptPlan(prompt_template(settings), answer.max_tokens, answer.temperature)
-    routes = [_route(settings, name, plan, stack) for name in names]
-    return RoutedGenerator([*routes, Route(last, _breaker(settings))])
+    routes = [_route(settings, name, plan, stack) for name in routing.names]
+    shadow = open_shadow(settings, stack) if routing.copies else None
+    return RoutedGenerator([*routes, Route(last, _breaker(settings))], routing.plan, shadow)
 
 
 def prompt_template(settings: Settings) -> PromptTemplate:
@@ -91,11 +86,6 @@ def _route(settings: Settings, name: str, plan: PromptPlan, stack: AsyncExitStac
     from ragstead.adapters.openai_api import OpenAiChatModel  # noqa: PLC0415  (httpx, when it is needed)
 
     models = settings.deployment.generation.models
-    if name not in models:
-        known = ", ".join([EXTRACTIVE, *models])
-        raise ConfigurationError(
-            f"{name!r} is none of {known}; describe it in deployment.generation.models", param="pipeline.answer"
-        )
     model = OpenAiChatModel(_endpoint(name, models[name]), name=name)
     stack.push_async_callback(model.close)
     return Route(PromptedGenerator(model, plan), _breaker(settings), models[name].hosted)

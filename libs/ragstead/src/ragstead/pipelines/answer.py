@@ -28,6 +28,7 @@ class AskRequest:
         k: Passages to answer from; None for the configured number.
         strategy: None for the configured one.
         sampling: How a model draws tokens.
+        affinity: The same for all questions of a conversation.
     """
 
     question: str
@@ -37,6 +38,7 @@ class AskRequest:
     k: int | None = None
     strategy: Strategy | None = None
     sampling: Sampling = field(default_factory=Sampling)
+    affinity: str = ""
 
     def __post_init__(self) -> None:
         if not self.question.strip():
@@ -168,6 +170,7 @@ class AnswerPipeline:
             draft.request.messages,
             draft.request.sampling,
             draft.found.collection.may_leave,
+            draft.request.affinity,
         )
         async with aclosing(self._verifier.run(self._generator.generate(request), hits, checked)) as pieces:
             async for piece in pieces:

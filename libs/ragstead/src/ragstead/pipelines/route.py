@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from ragstead.errors import Overloaded, Unavailable
+from ragstead.pipelines.shadow import Copy, Shadow
 from ragstead.ports.generator import GenerationRequest, Generator, Piece
+from ragstead.ports.shadow_log import Written
 from ragstead.streams import closing
 
 
@@ -74,22 +77,49 @@ class Route:
     leaves: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Who is asked, in this order.
+
+    Attributes:
+        names: Of generators, the first choice first.
+        why: Why it is the first choice, as receipts show it.
+        rule: The routing rule that held; empty where there are none.
+        shadow: Who gets a copy; None for nobody.
+    """
+
+    names: Sequence[str]
+    why: str = "configured"
+    rule: str = ""
+    shadow: str | None = None
+
+
+RoutePlan = Callable[[GenerationRequest, Mapping[str, int]], Candidates]
+"""From a request, and the answers being written now by each generator, to who is asked."""
+
+
 class RoutedGenerator:
     """Is a `Generator` over several: asks them in their order, and the next where one is down, busy or not allowed.
 
     A generator that fails after its first words is not replaced: half an answer of one is no answer of another's.
 
     Args:
-        routes: In the order in which they are asked; the last one had better need nobody else.
+        routes: The generators there are, in the order in which they are asked where there is no plan; the last one had
+            better need nobody else.
+        plan: Says for each request who is asked in which order; None for all of them in their order.
+        shadow: Sends the copies that the plan asks for; None where it asks for none.
     """
 
-    def __init__(self, routes: Sequence[Route]) -> None:
-        self._routes = routes
+    def __init__(self, routes: Sequence[Route], plan: RoutePlan | None = None, shadow: Shadow | None = None) -> None:
+        self._routes = {route.generator.name: route for route in routes}
+        self._plan = plan or (lambda _request, _running: Candidates(tuple(self._routes)))
+        self._shadow = shadow
+        self._running: Counter[str] = Counter()
 
     @property
     def name(self) -> str:
         """The name of the first one."""
-        return self._routes[0].generator.name
+        return next(iter(self._routes))
 
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Piece]:
         """Yield the answer of the first that gives one; its last piece says which, and why not those before.
@@ -97,29 +127,57 @@ class RoutedGenerator:
         Raises:
             Unavailable: While iterated, if none does, or one breaks off in the middle.
         """
+        candidates = self._plan(request, self._running)
         passed: list[str] = []
-        for route in self._routes:
-            name = route.generator.name
+        for name in candidates.names:
+            route = self._routes[name]
             reason = _refusal(route, request)
             if reason is not None:
                 passed.append(f"{name} {reason}")
                 continue
-            begun = False
+            words: list[str] = []
+            began = time.perf_counter()
             try:
-                async with aclosing(closing(route.generator.generate(request))) as pieces:
+                async with aclosing(self._pieces(route, request)) as pieces:
                     async for piece in pieces:
-                        begun = begun or bool(piece.text)
-                        yield replace(piece, model=name, route=_why(passed)) if piece.finish_reason else piece
+                        words.append(piece.text)
+                        if piece.finish_reason:
+                            self._copy(candidates, request, _written(name, words, began, piece))
+                            yield replace(piece, model=name, route=_why(candidates.why, passed))
+                        else:
+                            yield piece
             except (Unavailable, Overloaded) as error:
                 if isinstance(error, Unavailable):
                     route.breaker.failed()
-                if begun:
+                if any(words):
                     raise
                 passed.append(f"{name} {'is busy' if isinstance(error, Overloaded) else 'is down'}")
             else:
                 route.breaker.succeeded()
                 return
         raise Unavailable("generation", f"nothing can answer: {'; '.join(passed)}")
+
+    async def _pieces(self, route: Route, request: GenerationRequest) -> AsyncGenerator[Piece]:
+        self._running[route.generator.name] += 1
+        try:
+            async with aclosing(closing(route.generator.generate(request))) as pieces:
+                async for piece in pieces:
+                    yield piece
+        finally:
+            self._running[route.generator.name] -= 1
+
+    def _copy(self, candidates: Candidates, request: GenerationRequest, answer: Written) -> None:
+        """Send the copy that was asked for, unless it may not leave, its model is down, or it wrote the answer."""
+        if self._shadow is None or candidates.shadow in (None, answer.model):
+            return
+        route = self._routes[candidates.shadow]
+        if (request.may_leave or not route.leaves) and not route.breaker.is_open:
+            self._shadow.send(route.generator, Copy(candidates.rule, request, answer))
+
+
+def _written(name: str, words: Sequence[str], began: float, last: Piece) -> Written:
+    seconds = round(time.perf_counter() - began, 3)
+    return Written(name, "".join(words), seconds, last.prompt_tokens, last.completion_tokens)
 
 
 def _refusal(route: Route, request: GenerationRequest) -> str | None:
@@ -128,5 +186,8 @@ def _refusal(route: Route, request: GenerationRequest) -> str | None:
     return None if route.breaker.admits() else "was down a moment ago"
 
 
-def _why(passed: Sequence[str]) -> str:
-    return f"fallback: {'; '.join(passed)}" if passed else "configured"
+def _why(first: str, passed: Sequence[str]) -> str:
+    if not passed:
+        return first
+    fallback = f"fallback: {'; '.join(passed)}"
+    return fallback if first == "configured" else f"{first}; {fallback}"

@@ -63,6 +63,7 @@ class GenerationRequest:
         messages: The conversation as the caller sent it, oldest first.
         sampling: How to draw tokens.
         may_leave: Whether the evidence may be sent to a hosted model.
+        affinity: The same for all questions of a conversation, so that one model may answer them all.
     """
 
     question: str
@@ -71,6 +72,7 @@ class GenerationRequest:
     messages: Sequence[Message] = ()
     sampling: Sampling = field(default_factory=Sampling)
     may_leave: bool = False
+    affinity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
