@@ -29,7 +29,8 @@ def settings_of(folder: Path, base_url: str, *, answer: dict | None = None, **mo
     described = {"base_url": base_url, "first_token_s": 1.0, "between_tokens_s": 0.5, "connect_s": 1.0, **model}
     file = folder / "ragstead.yaml"
     pipeline = {"answer": {"generator": "tiny", **(answer or {})}}
-    deployment = {"generation": {"models": {"tiny": described}, "breaker_failures": 2}}
+    generation = {"models": {"tiny": described}, "breaker_failures": 2}
+    deployment = {"generation": generation, "answer_cache": {"ttl_s": 0}}
     file.write_text(yaml.safe_dump({"pipeline": pipeline, "deployment": deployment}))
     return load_settings(file, data_dir=folder / "data", environ={})
 

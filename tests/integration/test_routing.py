@@ -36,7 +36,8 @@ def settings_of(
     }
     file = folder / "ragstead.yaml"
     generation = {"models": described, "routing": str(routing)}
-    file.write_text(yaml.safe_dump({"pipeline": {"answer": answer or {}}, "deployment": {"generation": generation}}))
+    deployment = {"generation": generation, "answer_cache": {"ttl_s": 0}}
+    file.write_text(yaml.safe_dump({"pipeline": {"answer": answer or {}}, "deployment": deployment}))
     return load_settings(file, data_dir=folder / "data", environ={})
 
 

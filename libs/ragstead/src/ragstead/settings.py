@@ -297,6 +297,30 @@ class GenerationSettings(_Section):
         return given
 
 
+class AnswerCacheRule(_Section):
+    """How long answers are kept that it is for: those to which all that is given applies."""
+
+    collections: tuple[str, ...] = ()
+    """Names or ids as requests have them."""
+    words: tuple[str, ...] = ()
+    """One of them stands in the question, as a word, in any case."""
+    ttl_s: float = Field(ge=0)
+    """0: not at all."""
+
+
+class AnswerCacheSettings(_Section):
+    """Answers kept for the same question on the same documents. A change of the collection makes all of it a miss."""
+
+    max_bytes: int = Field(16 << 20, ge=0)
+    """In this process, for each length of time that a rule names; 0: none are kept. Higher: more hits."""
+    url: SecretReference | None = None
+    """Redis instead, by reference, such as `env:REDIS_URL`; shared by replicas."""
+    ttl_s: float = Field(3600, ge=0)
+    """For questions that no rule is for; 0: not at all."""
+    rules: tuple[AnswerCacheRule, ...] = ()
+    """The first that applies decides."""
+
+
 class DeploymentSettings(_Section):
     """Where things run, and how much of them."""
 
@@ -326,6 +350,7 @@ class DeploymentSettings(_Section):
     parsing: ParsingSettings = ParsingSettings()
     embedding: EmbeddingServiceSettings = EmbeddingServiceSettings()
     generation: GenerationSettings = GenerationSettings()
+    answer_cache: AnswerCacheSettings = AnswerCacheSettings()
 
     @property
     def threads(self) -> int:

@@ -45,10 +45,14 @@ class AnswerCounter:
             ["model", "route"],
             registry=registry,
         )
+        self._kept = Counter(
+            "ragstead_answer_cache", "Answers that were kept: hit, miss, or off.", ["outcome"], registry=registry
+        )
 
     def count(self, answer: Answer) -> Answer:
         """Book the answer and return it."""
         self._answers.labels(answer.reason.value if answer.reason else "answered").inc()
+        self._kept.labels(answer.receipt.cache).inc()
         if not answer.refused:
             self._routed.labels(answer.receipt.model, answer.receipt.route or "configured").inc()
         return answer

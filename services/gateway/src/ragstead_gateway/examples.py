@@ -82,7 +82,7 @@ CHAT_ANSWER: dict[str, Any] = {
         "release": "r-3f2a",
         "collection_version": 12,
         "trace_id": "0af7651916cd43dd8448eb211c80319c",
-        "cache": "off",
+        "cache": "miss",
         "model": "extractive",
         "cost_usd": 0.0,
         "dropped_citations": 0,

@@ -28,6 +28,7 @@ from ragstead.adapters.sqlalchemy_metadata import (
 from ragstead.adapters.tantivy_index import TantivyIndex
 from ragstead.adapters.thread_pool import ThreadWorkPool
 from ragstead.analysis import ANALYSIS_IDENTITY, analyse
+from ragstead.bootstrap.answer_cache import cached
 from ragstead.bootstrap.embedding import EmbeddingModel, open_embedding
 from ragstead.bootstrap.generation import open_generator, open_relays
 from ragstead.bootstrap.indexes import LocalIndexes
@@ -36,6 +37,7 @@ from ragstead.bootstrap.reranking import open_reranker
 from ragstead.errors import RagsteadError
 from ragstead.model import Collection, StoredFile
 from ragstead.pipelines.answer import AnswerPipeline
+from ragstead.pipelines.cached_answers import CachedAnswers
 from ragstead.pipelines.ingest import IngestPipeline, IngestPlan
 from ragstead.pipelines.ingest_worker import IngestParts, IngestWorker
 from ragstead.pipelines.retrieve import RetrieveParts, RetrievePipeline
@@ -100,7 +102,7 @@ class Platform:
     indexes: Indexes
     live_chunks: LiveChunks
     retriever: RetrievePipeline
-    answerer: AnswerPipeline
+    answerer: CachedAnswers
     ingestor: IngestPipeline
     models: tuple[ServedModel, ...]
     relays: Mapping[str, ModelRelay]
@@ -163,6 +165,16 @@ class _Models:
     index_identity: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """What writes."""
+
+    generator: Generator
+    relays: Mapping[str, ModelRelay]
+    stack: AsyncExitStack
+    """Closed when the platform is."""
+
+
 @asynccontextmanager
 async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
     """Open the data directory, and run a platform on it until the block ends.
@@ -187,7 +199,8 @@ async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
             await worker.reconcile()
         running = asyncio.create_task(worker.run(), name="ingestion")
         stack.push_async_callback(_stop, running)
-        writing = (open_generator(settings, models.embedding.counter, stack), open_relays(settings, stack))
+        generator = open_generator(settings, models.embedding.counter, stack)
+        writing = _Writing(generator, open_relays(settings, stack), stack)
         yield _compose(settings, lock, stores, models, (ingestor, worker), writing)
 
 
@@ -296,7 +309,7 @@ def _compose(
     stores: _Stores,
     models: _Models,
     ingestion: tuple[IngestPipeline, IngestWorker],
-    writing: tuple[Generator, Mapping[str, ModelRelay]],
+    writing: _Writing,
 ) -> Platform:
     parts = RetrieveParts(
         live=SqlLiveChunks(stores.database),
@@ -309,13 +322,10 @@ def _compose(
         leaves=models.embedding.leaves,
     )
     retriever = RetrievePipeline(parts, retrieval_plan(settings))
-    answerer = AnswerPipeline(
-        retriever,
-        open_assessor(models.embedding.pipeline, models.pool),
-        writing[0],
-        Verifier(spans, analyse),
-        answer_plan(settings, models.index_identity),
-    )
+    plan = answer_plan(settings, models.index_identity)
+    assessor = open_assessor(models.embedding.pipeline, models.pool)
+    answering = AnswerPipeline(retriever, assessor, writing.generator, Verifier(spans, analyse), plan)
+    answerer = cached(answering, settings, (parts.live, writing.generator), plan.release, writing.stack)
     return Platform(
         settings,
         lock,
@@ -329,7 +339,7 @@ def _compose(
         answerer,
         ingestion[0],
         (ServedModel("ragstead", {"stream": True, "tools": False, "response_format": False, "logprobs": False}),),
-        writing[1],
+        writing.relays,
         models.embedding,
         models.reranker,
         ingestion[1],

@@ -121,6 +121,10 @@ class RoutedGenerator:
         """The name of the first one."""
         return next(iter(self._routes))
 
+    def first_choice(self, request: GenerationRequest) -> str:
+        """Return who would be asked first now."""
+        return self._plan(request, self._running).names[0]
+
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Piece]:
         """Yield the answer of the first that gives one; its last piece says which, and why not those before.
 
@@ -189,5 +193,13 @@ def _refusal(route: Route, request: GenerationRequest) -> str | None:
 def _why(first: str, passed: Sequence[str]) -> str:
     if not passed:
         return first
-    fallback = f"fallback: {'; '.join(passed)}"
+    fallback = f"{_FALLBACK}{'; '.join(passed)}"
     return fallback if first == "configured" else f"{first}; {fallback}"
+
+
+def is_fallback(route: str) -> bool:
+    """Return whether the route of a receipt says that another model than the chosen one answered."""
+    return _FALLBACK in route
+
+
+_FALLBACK = "fallback: "
