@@ -16,6 +16,11 @@ from setup_env import ROOT, SetupFailed, Stages, call, check_venv_module, in_ven
 
 PEERS = "evals/bench/peers"
 TORCH_NEEDS = f"{PEERS}/torch-needs.in"
+NO_TORCH = (
+    "# no torch"  # first line of the `.in` of a peer that has none; evals/bench/peers/environments.py reads it too
+)
+
+NOT_FREE = 'litellm-enterprise ; python_version < "3"\n'  # a peer's part under a licence of its own, and not needed
 
 
 def header(source: str) -> str:
@@ -59,13 +64,14 @@ def lock() -> int:
     compile_lock(uv, "requirements-dev.lock", *groups, *base, upgrade=upgrade)
     with tempfile.TemporaryDirectory() as folder:
         without_torch = Path(folder) / "overrides.txt"
-        without_torch.write_text('torch ; python_version < "3"\n')
+        without_torch.write_text('torch ; python_version < "3"\n' + NOT_FREE)
         words = ["pyproject.toml", "--extra", "torch", "--override", str(without_torch), *base]
         compile_lock(uv, "requirements-torch.lock", *words, "--constraint", "requirements-dev.lock", upgrade=upgrade)
         for path in sorted((ROOT / PEERS).glob("*.in")):
             source = f"{PEERS}/{path.name}"
             if source != TORCH_NEEDS:
-                words = [source, TORCH_NEEDS, "--override", str(without_torch)]
+                asks = [] if path.read_text().startswith(NO_TORCH) else [TORCH_NEEDS]
+                words = [source, *asks, "--override", str(without_torch)]
                 compile_lock(uv, source.replace(".in", ".lock"), *words, upgrade=upgrade, source=path.name)
     return 0
 

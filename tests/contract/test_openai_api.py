@@ -85,7 +85,7 @@ def test_lines_may_be_cut_anywhere_and_comments_are_passed_over() -> None:
         ([HEAD, b'data: {"choices": [3]}\n\n'], Unavailable, "none of a completion"),
         ([HEAD, b'data: {"error": {"message": "out of memory"}}\n\n'], Unavailable, "out of memory"),
         ([HEAD, event("a"), DONE], Unavailable, "broke off in the middle"),
-        ([5.0], Unavailable, "can't be reached"),
+        ([5.0], Unavailable, "silent for 0.4 s"),
         ([HEAD, 5.0], Unavailable, "silent for 0.4 s"),
         ([HEAD, event("a"), 5.0], Unavailable, "silent for 0.2 s"),
         (

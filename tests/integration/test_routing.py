@@ -31,7 +31,7 @@ def settings_of(
     routing = folder / "routing.yaml"
     routing.write_text(yaml.safe_dump({"rules": rules}))
     described = {
-        name: {"base_url": server.base_url, "first_token_s": 1.0, "hosted": name == hosted}
+        name: {"base_url": server.base_url, "first_token_s": 5.0, "hosted": name == hosted}
         for name, server in models.items()
     }
     file = folder / "ragstead.yaml"

@@ -20,6 +20,8 @@ from evals.bench.product import ROOT, note
 HERE = Path(__file__).parent
 PEERS = ROOT / ".peers"
 TORCH = "torch==2.13.0"  # as in scripts/setup_env.py; a test holds them together
+NO_TORCH = "# no torch"
+"""The first line of the `.in` of a peer that has none."""
 _SECRETIVE = re.compile(r"\S*[/\\]\S*")
 """A path or an address, which is not for a page that others read."""
 
@@ -60,7 +62,8 @@ def make(environment: str) -> None:
     install = [str(python_of(environment)), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-q"]
     try:
         call([sys.executable, "-m", "venv", str(folder)])
-        call([*install, TORCH, "-c", str(lock)])
+        if not lock.with_suffix(".in").read_text("utf-8").startswith(NO_TORCH):
+            call([*install, TORCH, "-c", str(lock)])
         call([*install, "--no-deps", "--only-binary=:all:", "-r", str(lock)])
         refuse_cuda(environment)
     except Absent:

@@ -6,12 +6,12 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-import httpx
+import aiohttp
 
 from ragstead.errors import InvalidRequest, Overloaded, RagsteadError, Unavailable
 from ragstead.ports.chat_model import ChatRequest
@@ -63,49 +63,66 @@ class _Server:
     def __init__(self, endpoint: ChatEndpoint, name: str) -> None:
         self.endpoint = endpoint
         self.name = name
-        headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
-        timeout = httpx.Timeout(endpoint.first_token_s + 5, connect=endpoint.connect_s)
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
-        self._client = httpx.AsyncClient(headers=headers, timeout=timeout, limits=limits)
+        self._opened: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
-        await self._client.aclose()
+        if self._opened is not None:
+            await self._opened.close()
 
-    async def post(self, path: str, body: Mapping[str, object]) -> httpx.Response:
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        """Made with the first request, as it belongs to the event loop that it is made in."""
+        if self._opened is None:
+            key = self.endpoint.api_key
+            self._opened = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"Authorization": f"Bearer {key}"} if key else {},
+                timeout=aiohttp.ClientTimeout(total=None, connect=self.endpoint.connect_s),
+                trust_env=True,  # proxies, as other clients have them
+            )
+        return self._opened
+
+    async def post(self, path: str, body: Mapping[str, object]) -> aiohttp.ClientResponse:
         """Send a request until an answer begins, whatever its status; busy and broken servers are asked again.
 
         What is not streamed begins when it is done.
         """
         patience_s = self.endpoint.first_token_s if body.get("stream") else self.endpoint.total_s
         url = f"{self.endpoint.base_url.rstrip('/')}/{path}"
-        timeout = httpx.Timeout(patience_s + 5, connect=self.endpoint.connect_s)
-        request = self._client.build_request("POST", url, json=body, timeout=timeout)
         for left in range(self.endpoint.retries, -1, -1):
             try:
                 async with asyncio.timeout(patience_s):
-                    response = await self._client.send(request, stream=True)
-            except (httpx.HTTPError, TimeoutError) as error:
-                if not left or isinstance(error, TimeoutError | httpx.ReadTimeout):
+                    response = await self._session.post(url, json=body, allow_redirects=False)
+            except aiohttp.ConnectionTimeoutError as error:
+                if not left:
+                    raise self.down(f"can't be reached: no connection in {self.endpoint.connect_s:g} s") from error
+            except TimeoutError as error:
+                raise self.down(f"was silent for {patience_s:.3g} s") from error
+            except aiohttp.ClientError as error:
+                if not left:
                     raise self.down(f"can't be reached: {error!r}") from error
             else:
-                if not left or response.status_code not in _AGAIN:
+                if not left or response.status not in _AGAIN:
                     return response
-                await response.aclose()
+                response.close()
             await asyncio.sleep(_AGAIN_AFTER_S)
         raise AssertionError("unreachable")
 
     async def get_json(self, url: str, body: Mapping[str, object]) -> Any:
         """Return the JSON of a short answer."""
-        return (await self._client.post(url, json=body)).raise_for_status().json()
+        async with asyncio.timeout(self.endpoint.first_token_s):
+            async with self._session.post(url, json=body, allow_redirects=False) as response:
+                response.raise_for_status()
+                return json.loads(await response.read())
 
-    async def chunks(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    async def chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         """Yield the body as it comes; closed, it hangs up.
 
         Time counts while bytes are waited for, not while whoever reads them is busy.
         """
         deadline = time.monotonic() + self.endpoint.total_s
         patience_s = self.endpoint.first_token_s
-        received = response.aiter_bytes()
         try:
             while True:
                 left_s = deadline - time.monotonic()
@@ -113,46 +130,52 @@ class _Server:
                     raise self.down(f"was not done after {self.endpoint.total_s:g} s")
                 try:
                     async with asyncio.timeout(min(patience_s, left_s)):
-                        some = await anext(received, None)
+                        some = await response.content.readany()
                 except TimeoutError as error:
                     raise self.down(f"was silent for {min(patience_s, left_s):.3g} s") from error
-                except httpx.HTTPError as error:
+                except aiohttp.ClientError as error:
                     raise self.down(f"broke off: {error!r}") from error
-                if some is None:
+                if not some:
                     return
                 patience_s = self.endpoint.between_tokens_s
                 yield some
         finally:
-            await response.aclose()
+            response.close()  # one that has been read to its end has given its connection back already
 
-    async def lines(self, response: httpx.Response) -> AsyncGenerator[str, None]:
+    async def lines(self, response: aiohttp.ClientResponse) -> AsyncGenerator[str, None]:
         """Yield the data of each event; comments and other fields are passed over."""
         waiting = b""
         async with aclosing(self.chunks(response)) as chunks:
             async for chunk in chunks:
                 *complete, waiting = (waiting + chunk).split(b"\n")
-                if len(waiting) > _MAX_LINE_BYTES:
+                if max(map(len, (waiting, *complete))) > _MAX_LINE_BYTES:
                     raise self.down("sent a line without end")
                 for line in complete:
                     if line.startswith(b"data:"):
                         yield line.removeprefix(b"data:").decode("utf-8", "replace").strip()
 
-    async def refused(self, response: httpx.Response) -> RagsteadError:
+    async def refused(self, response: aiohttp.ClientResponse) -> RagsteadError:
         """Read and close an answer that is none; return what it means."""
-        with suppress(httpx.HTTPError):  # its words are a help, and not more
-            await response.aread()
-        await response.aclose()
-        said = f"answered {response.status_code}: {_message_in(response)}"
-        if response.status_code == 429:
+        said = f"answered {response.status}: {await self._words_of(response)}"
+        if response.status == 429:
             after = response.headers.get("Retry-After", "")
             return Overloaded(f"{self.name}: {said}", retry_after_s=float(after) if after.isdigit() else 1.0)
-        if response.status_code in {401, 403}:
+        if response.status in {401, 403}:
             return self.down(f"{said}; look at its api_key")
-        if response.status_code == 404:
+        if response.status == 404:
             return self.down(f"{said}; has it the model {self.endpoint.model!r}?")
-        if response.status_code in {400, 413, 422}:
+        if response.status in {400, 413, 422}:
             return InvalidRequest(f"{self.name}: {said}", param="messages")
         return self.down(said)
+
+    async def _words_of(self, response: aiohttp.ClientResponse) -> str:
+        try:
+            async with asyncio.timeout(self.endpoint.between_tokens_s):
+                return _message_in((await response.read()).decode("utf-8", "replace"))
+        except (aiohttp.ClientError, TimeoutError):
+            return "and broke off"  # the words are a help, and not more
+        finally:
+            response.close()
 
     def down(self, how: str) -> Unavailable:
         return Unavailable("generation", f"{self.name} at {self.endpoint.base_url} {how}")
@@ -216,7 +239,7 @@ class OpenAiChatModel:
         body = {"model": self._endpoint.model, "prompt": without_surrogates(text), "add_special_tokens": False}
         try:
             return int((await self._server.get_json(url, body))["count"])
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
             raise self._server.down(f"does not count tokens at {url}: {error!r}") from error
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
@@ -235,7 +258,7 @@ class OpenAiChatModel:
     async def _events(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         """Yield what the server sends, one JSON object after the other."""
         response = await self._server.post("chat/completions" if self._endpoint.api == "chat" else "completions", body)
-        if response.status_code != 200:
+        if response.status != 200:
             raise await self._server.refused(response)
         async with aclosing(self._server.lines(response)) as lines:
             async for line in lines:
@@ -300,11 +323,11 @@ class OpenAiRelay:
         """Pass a request on; of a 4xx that speaks of the request the words are the server's own."""
         server = self._server
         response = await server.post("chat/completions", {**body, "model": server.endpoint.model})
-        if response.status_code >= 500 or response.status_code in {401, 403, 404}:
+        if response.status >= 500 or response.status in {401, 403, 404}:
             raise await server.refused(response)
         media_type = response.headers.get("Content-Type", "application/json")
         return Relayed(
-            response.status_code,
+            response.status,
             media_type,
             response.headers.get("Retry-After", ""),
             server.chunks(response),
@@ -330,13 +353,11 @@ def _sampling(sampling: Sampling) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _message_in(response: httpx.Response) -> str:
+def _message_in(text: str) -> str:
     try:
-        return _message_of(response.json())
+        return _message_of(json.loads(text))
     except ValueError:
-        return response.text[:200]
-    except httpx.ResponseNotRead:
-        return "and broke off"
+        return text[:200]
 
 
 def _message_of(view: Any) -> str:
