@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -49,6 +50,15 @@ class Database:
         """Do the same for work that only reads: it sees one state of the database and waits for no writer."""
         return await self._pool.run(lambda: _transact(self._reader, work))
 
+    async def empty_journal(self) -> None:
+        """Take what was deleted out of SQLite's journal too, unless somebody is reading it: the next call does then.
+
+        The pages themselves are overwritten when their rows are deleted (`secure_delete`). PostgreSQL does as its
+        VACUUM and its archives are set up to.
+        """
+        if self._engine.dialect.name == "sqlite":
+            await self._pool.run(lambda: _truncate_journal(self._engine))
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -60,6 +70,18 @@ def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
             return work(connection)
     except DBAPIError as exc:
         raise Unavailable("metadata", f"the metadata database failed: {_first_line(exc)}") from exc
+
+
+def _truncate_journal(engine: Engine) -> None:
+    connection = engine.raw_connection()  # outside of any transaction
+    try:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        cursor.close()
+    except sqlite3.Error as exc:
+        raise Unavailable("metadata", f"the metadata database failed: {_first_line(exc)}") from exc
+    finally:
+        connection.close()
 
 
 def schema_level(url: str) -> str | None:

@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """Migration that this code needs; `migrations/versions` ends with it."""
 
 metadata = MetaData()
@@ -114,4 +114,31 @@ chunks = Table(
     Column("heading_path", JSON, nullable=False),
     Column("text", Text, nullable=False),
     Column("page_breaks", JSON(none_as_null=True)),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("key", _Key, primary_key=True, autoincrement=True),
+    Column("conversation_id", String(64), nullable=False, unique=True),
+    Column("owner", String(64), nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("turns", Integer, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("summarised", Integer, nullable=False),  # number of the last turn that the summary covers
+    Column("collections", JSON, nullable=False),  # ids of those that its answers were made from
+    sqlite_autoincrement=True,
+)
+
+conversation_turns = Table(
+    "conversation_turns",
+    metadata,
+    Column("conversation_key", _Key, ForeignKey("conversations.key"), primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("role", String(16), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("answer", JSON(none_as_null=True)),  # of the assistant's turns
 )

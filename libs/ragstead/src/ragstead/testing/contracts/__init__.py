@@ -5,6 +5,7 @@ methods named `test_*` with an empty folder as `tmp_path`, does the rest. Nothin
 """
 
 from ragstead.testing.contracts.cache import CacheContract
+from ragstead.testing.contracts.conversations import ConversationsContract
 from ragstead.testing.contracts.embedder import EmbedderContract
 from ragstead.testing.contracts.lexical_index import Bm25, DurableLexicalIndexContract, LexicalIndexContract
 from ragstead.testing.contracts.vector_index import (
@@ -20,6 +21,7 @@ __all__ = [
     "DIM",
     "Bm25",
     "CacheContract",
+    "ConversationsContract",
     "DurableLexicalIndexContract",
     "DurableVectorIndexContract",
     "EmbedderContract",
