@@ -130,7 +130,6 @@ def test_conversation_is_passed_on_with_developer_as_system_and_parts_joined(cal
         ({"messages": [{"role": "user", "content": "x" * 8001}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content[0].type"),
         ({"rag": {"conversation_id": "c"}}, "rag.conversation_id"),
-        ({"rag": {"template": "t"}}, "rag.template"),
         ({"rag": {"k": 0}}, "rag.k"),
         ({"rag": {"strategy": "magic"}}, "rag.strategy"),
         ({"rag": {"colection": "x"}}, "rag.colection"),
@@ -146,9 +145,9 @@ def test_what_can_not_be_done_is_a_400_that_names_its_field(call, handbook, more
     assert (error["type"], error["param"]) == ("invalid_request_error", param)
 
 
-def test_unserved_release_features_say_so(call, handbook):
-    message = call("POST", CHAT, json=ask(rag={"template": "t"})).json()["error"]["message"]
-    assert message == "rag.template is not available in this release"
+def test_template_is_passed_on(call, handbook, platform):
+    call("POST", CHAT, json=ask(rag={"collection": "handbook", "template": "summary"}))
+    assert platform.answerer.asked[0].template == "summary"
 
 
 @pytest.mark.parametrize("stream", [False, True])

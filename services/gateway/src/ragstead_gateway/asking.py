@@ -38,6 +38,7 @@ def ask_request(body: ChatBody, *, max_question_chars: int) -> AskRequest:
         strategy=body.rag.strategy,
         sampling=_sampling(body),
         affinity=_affinity(body.user, messages),
+        template=body.rag.template,
     )
 
 
@@ -96,7 +97,7 @@ def _refuse_unserved(body: ChatBody) -> None:
     refuse_unable(body, {})
     if body.stream_options is not None and not body.stream:
         raise InvalidRequest("stream_options go with stream: true", param="stream_options", code="invalid_value")
-    for param in ("conversation_id", "template"):
+    for param in ("conversation_id",):
         if getattr(body.rag, param) is not None:
             what = f"rag.{param} is not available in this release"
             raise InvalidRequest(what, param=f"rag.{param}", code="unsupported_parameter")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragstead.adapters.extractive import ExtractiveGenerator
-from ragstead.bootstrap.routing import open_routing, open_shadow
+from ragstead.bootstrap.routing import EXTRACTIVE, open_routing, open_shadow
 from ragstead.errors import ConfigurationError
 from ragstead.pipelines.generate import PromptedGenerator, PromptPlan
 from ragstead.pipelines.route import CircuitBreaker, Route, RoutedGenerator
@@ -20,6 +20,9 @@ from ragstead.settings import ChatModelSettings, Settings, resolve_secret
 
 if TYPE_CHECKING:
     from ragstead.adapters.openai_api import ChatEndpoint
+
+PROMPTS = Path(str(resources.files("ragstead.prompting"))) / "prompts"
+"""The templates that come with us."""
 
 
 def open_generator(settings: Settings, counter: TokenCounter, stack: AsyncExitStack) -> Generator:
@@ -37,10 +40,10 @@ def open_generator(settings: Settings, counter: TokenCounter, stack: AsyncExitSt
     last = ExtractiveGenerator(counter)
     if not routing.names:
         return last
-    plan = PromptPlan(prompt_template(settings), answer.max_tokens, answer.temperature)
+    plan = PromptPlan(prompt_template(settings), answer.max_tokens, answer.temperature, prompt_templates(settings))
     routes = [_route(settings, name, plan, stack) for name in routing.names]
     shadow = open_shadow(settings, stack) if routing.copies else None
-    return RoutedGenerator([*routes, Route(last, _breaker(settings))], routing.plan, shadow)
+    return RoutedGenerator([*routes, Route(last, _breaker(settings), quotes=True)], routing.plan, shadow)
 
 
 def prompt_template(settings: Settings) -> PromptTemplate:
@@ -49,15 +52,23 @@ def prompt_template(settings: Settings) -> PromptTemplate:
     Raises:
         ConfigurationError: If it is in neither, or is off.
     """
-    name, folder = settings.pipeline.answer.prompt, settings.deployment.generation.prompts_dir
-    ours = Path(str(resources.files("ragstead.prompting"))) / "prompts"
-    for place in (folder, ours):
-        if place is not None and (place / f"{name}.yaml").is_file():
-            return read_template(place / f"{name}.yaml")
-    known = sorted(path.stem for path in ours.glob("*.yaml"))
-    raise ConfigurationError(
-        f"there is no prompt template {name!r}; there are {', '.join(known)}", param="pipeline.answer.prompt"
-    )
+    name, known = settings.pipeline.answer.prompt, prompt_templates(settings)
+    if name not in known:
+        raise ConfigurationError(
+            f"there is no prompt template {name!r}; there are {', '.join(known)}", param="pipeline.answer.prompt"
+        )
+    return known[name]
+
+
+def prompt_templates(settings: Settings) -> dict[str, PromptTemplate]:
+    """Return every template that a request may name: those that come with us, and those of the user's folder.
+
+    Raises:
+        ConfigurationError: If one is off.
+    """
+    folder = settings.deployment.generation.prompts_dir
+    files = {path.stem: path for place in (PROMPTS, folder) if place is not None for path in place.glob("*.yaml")}
+    return {name: read_template(files[name]) for name in sorted(files)}
 
 
 def open_relays(settings: Settings, stack: AsyncExitStack) -> dict[str, ModelRelay]:

@@ -10,7 +10,7 @@ from typing import Any
 from ragstead.answering.selection import SelectionSettings, sentence_selector
 from ragstead.answering.support import support_model
 from ragstead.bootstrap.embedding import EmbeddingModel
-from ragstead.bootstrap.generation import prompt_template
+from ragstead.bootstrap.generation import EXTRACTIVE, prompt_template, prompt_templates
 from ragstead.chunking import chunk, indexed_title
 from ragstead.errors import ConfigurationError
 from ragstead.fusion import FusionPlan
@@ -19,6 +19,7 @@ from ragstead.pipelines.answer import AnswerPlan
 from ragstead.pipelines.assess import EvidenceAssessor
 from ragstead.pipelines.ingest_worker import Chunker
 from ragstead.pipelines.retrieve import RetrievalPlan
+from ragstead.pipelines.template_choice import TemplateChoice
 from ragstead.ports.embedder import Embedder
 from ragstead.ports.work_pool import WorkPool
 from ragstead.releases import content_hash, release_id
@@ -57,8 +58,16 @@ def answer_plan(settings: Settings, index_identity: str) -> AnswerPlan:
         "weights": fitted_weights(),
         "models": {name: served[name].model or name for name in writers},
         "prompt": asdict(prompt_template(settings)) if writers else None,
+        "prompts": {name: asdict(one) for name, one in prompt_templates(settings).items()} if writers else None,
     }
-    return AnswerPlan(answer.passages, answer.min_support, release_id(parts))
+    return AnswerPlan(answer.passages, answer.min_support, release_id(parts), template_choice(settings))
+
+
+def template_choice(settings: Settings) -> TemplateChoice:
+    """Return the prompt templates that requests may name."""
+    templates, answer = prompt_templates(settings), settings.pipeline.answer
+    topical = frozenset(name for name, one in templates.items() if one.gate == "topic")
+    return TemplateChoice(tuple(templates), answer.prompt, topical, answer.generator != EXTRACTIVE)
 
 
 def chunker_of(settings: Settings, embedding: EmbeddingModel) -> Chunker:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ragstead.answering.support import Support
 from ragstead.errors import InvalidRequest
 from ragstead.filters import Filter
 from ragstead.model import Answer, Hit, Reason, Receipt, Strategy
 from ragstead.pipelines.retrieve import RetrievePipeline, SearchRequest, SearchResult, Stopwatch
+from ragstead.pipelines.template_choice import TemplateChoice
 from ragstead.pipelines.verify import VerifiedText, Verifier
+from ragstead.ports.conversations import ANONYMOUS
 from ragstead.ports.generator import EvidenceSentence, GenerationRequest, Generator, Message, Piece, Sampling
 
 
@@ -21,14 +23,18 @@ class AskRequest:
     """A question and where to look for its answer.
 
     Attributes:
-        question: In words.
+        question: In words; one that can be understood without the conversation, once that is condensed.
         collection: Name or id.
-        messages: The conversation as the caller sent it, oldest first.
+        messages: The conversation, oldest first, the last turn in the words of its user.
         filter: Which documents may be used; None for all.
         k: Passages to answer from; None for the configured number.
         strategy: None for the configured one.
         sampling: How a model draws tokens.
         affinity: The same for all questions of a conversation.
+        template: Name of the prompt template that a model writes with; None for the configured one.
+        conversation_id: Of the conversation that the server keeps, or None.
+        owner: Who asks, as far as conversations go.
+        history_may_leave: Whether a hosted model may read the conversation; the evidence has a word of its own.
     """
 
     question: str
@@ -39,6 +45,10 @@ class AskRequest:
     strategy: Strategy | None = None
     sampling: Sampling = field(default_factory=Sampling)
     affinity: str = ""
+    template: str | None = None
+    conversation_id: str | None = None
+    owner: str = ANONYMOUS
+    history_may_leave: bool = True
 
     def __post_init__(self) -> None:
         if not self.question.strip():
@@ -69,11 +79,13 @@ class AnswerPlan:
         passages: How many passages an answer is made from.
         min_support: Probability of support below which an answer is refused.
         release: The release's id, stamped on every receipt.
+        templates: The prompt templates that a request may name.
     """
 
     passages: int
     min_support: float
     release: str
+    templates: TemplateChoice = field(default_factory=TemplateChoice)
 
 
 @dataclass(slots=True)
@@ -130,9 +142,11 @@ class AnswerPipeline:
         """Yield the answer's text as it is checked, and last the answer, whose content is all of it.
 
         Raises:
+            InvalidRequest: If the request names a template that is not there, or that needs a model.
             NotFound: If the collection is not there.
             Unavailable: If a part is down.
         """
+        request = replace(request, template=self._plan.templates.pick(request.template))
         watch = Stopwatch()
         found = await self._retriever.search(self._search(request))
         watch.lap("retrieve")
@@ -159,7 +173,8 @@ class AnswerPipeline:
     def _refusal(self, draft: _Draft) -> Reason | None:
         if not draft.found.hits:
             return Reason.NO_EVIDENCE
-        return draft.evidence.support.refusal(self._plan.min_support)
+        reason = draft.evidence.support.refusal(self._plan.min_support)
+        return None if self._plan.templates.tolerates(draft.request.template, reason) else reason
 
     async def _checked(self, draft: _Draft, checked: VerifiedText) -> AsyncGenerator[str, None]:
         hits: Sequence[Hit] = draft.found.hits
@@ -169,8 +184,9 @@ class AnswerPipeline:
             draft.evidence.sentences,
             draft.request.messages,
             draft.request.sampling,
-            draft.found.collection.may_leave,
+            draft.found.collection.may_leave and draft.request.history_may_leave,
             draft.request.affinity,
+            draft.request.template,
         )
         async with aclosing(self._verifier.run(self._generator.generate(request), hits, checked)) as pieces:
             async for piece in pieces:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ragstead.ports.chat_model import ChatModel, ChatRequest
 from ragstead.ports.generator import GenerationRequest, Piece
@@ -20,11 +20,17 @@ class PromptPlan:
         template: The words around evidence and question.
         max_tokens: Of an answer, where the caller names no number.
         temperature: The same; 0: the likeliest words, the same each time.
+        named: Templates that a request may name instead.
     """
 
     template: PromptTemplate
     max_tokens: int
     temperature: float
+    named: Mapping[str, PromptTemplate] = field(default_factory=dict)
+
+    def template_of(self, request: GenerationRequest) -> PromptTemplate:
+        """Return the template that a request is to be written with."""
+        return self.template if request.template is None else self.named[request.template]
 
 
 class PromptedGenerator:
@@ -52,27 +58,28 @@ class PromptedGenerator:
             Overloaded: If the model has too much to do.
             Unavailable: If it can't be reached, or breaks off.
         """
-        given = request.sampling
+        given, template = request.sampling, self._plan.template_of(request)
+        answer_tokens = given.max_tokens or template.max_tokens or self._plan.max_tokens
         sampling = replace(
             given,
-            max_tokens=given.max_tokens or self._plan.max_tokens,
+            max_tokens=answer_tokens,
             temperature=self._plan.temperature if given.temperature is None else given.temperature,
         )
-        prompt = await self._prompt(request, sampling.max_tokens or self._plan.max_tokens)
+        prompt = await self._prompt(request, template, answer_tokens)
         async with aclosing(closing(self._model.chat(ChatRequest(prompt.messages, sampling)))) as pieces:
             async for piece in pieces:
                 yield piece
 
-    async def _prompt(self, request: GenerationRequest, answer_tokens: int) -> Prompt:
+    async def _prompt(self, request: GenerationRequest, template: PromptTemplate, answer_tokens: int) -> Prompt:
         """Write the prompt with as many of the best passages as fit."""
         earlier = request.messages[:-1]
-        passages = passages_of(self._plan.template, request.passages)
-        bare = write_prompt(self._plan.template, [], request.question, earlier)
+        passages = passages_of(template, request.passages)
+        bare = write_prompt(template, [], request.question, earlier)
         spoken = "\n".join(one.content for one in bare.messages)
         base, *sizes = await self._model.count([spoken, *passages])
         turns = _TOKENS_A_TURN * len(bare.messages)
         room = self._model.context_tokens - answer_tokens - base - turns
-        return write_prompt(self._plan.template, passages[: fitting(sizes, room)], request.question, earlier)
+        return write_prompt(template, passages[: fitting(sizes, room)], request.question, earlier)
 
 
 _TOKENS_A_TURN = 16

@@ -70,11 +70,13 @@ class Route:
         generator: What writes.
         breaker: Rests it when it fails.
         leaves: Whether evidence leaves this house for it.
+        quotes: Whether it quotes, and so knows no templates.
     """
 
     generator: Generator
     breaker: CircuitBreaker
     leaves: bool = False
+    quotes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,8 @@ def _written(name: str, words: Sequence[str], began: float, last: Piece) -> Writ
 def _refusal(route: Route, request: GenerationRequest) -> str | None:
     if route.leaves and not request.may_leave:
         return "is hosted, and the collection does not say egress: allow"
+    if route.quotes and request.template is not None:
+        return f"only quotes, and template {request.template!r} needs a model"
     return None if route.breaker.admits() else "was down a moment ago"
 
 

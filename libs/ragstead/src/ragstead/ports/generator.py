@@ -60,10 +60,11 @@ class GenerationRequest:
         question: The standalone question.
         passages: The evidence, numbered from 1 in this order by the marks `[n]`.
         sentences: The sentences of the passages that answer, in the order in which they read best.
-        messages: The conversation as the caller sent it, oldest first.
+        messages: The conversation, oldest first, the last turn in the words of its user.
         sampling: How to draw tokens.
-        may_leave: Whether the evidence may be sent to a hosted model.
+        may_leave: Whether the evidence, and the conversation, may be sent to a hosted model.
         affinity: The same for all questions of a conversation, so that one model may answer them all.
+        template: Name of the prompt template to write with; None for the configured one.
     """
 
     question: str
@@ -73,6 +74,7 @@ class GenerationRequest:
     sampling: Sampling = field(default_factory=Sampling)
     may_leave: bool = False
     affinity: str = ""
+    template: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
