@@ -42,6 +42,7 @@ from ragstead.ports.model_relay import ModelRelay
 from ragstead.ports.reranker import Reranker
 from ragstead.relevance import TermWeights
 from ragstead.settings import DeploymentSettings, Settings
+from ragstead.testing.conversations import MemoryConversations
 from ragstead.testing.fakes import HashEncoder, InlinePool
 
 
@@ -314,6 +315,7 @@ class FakePlatform:
         self.retriever = FakeRetriever(self.store)
         self.answerer = FakeAnswerer(self.retriever)
         self.ingestor = FakeIngestor(self.store, self.files, self.collections, self.blobs)
+        self.conversations = self.conversation_turns = MemoryConversations()
         self.models = (FakeModel(),)
         self.embedding = hash_embedding()
         self.reranker: Reranker | None = None

@@ -129,7 +129,6 @@ def test_conversation_is_passed_on_with_developer_as_system_and_parts_joined(cal
         ({"messages": [{"role": "user", "content": " "}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": "x" * 8001}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content[0].type"),
-        ({"rag": {"conversation_id": "c"}}, "rag.conversation_id"),
         ({"rag": {"k": 0}}, "rag.k"),
         ({"rag": {"strategy": "magic"}}, "rag.strategy"),
         ({"rag": {"colection": "x"}}, "rag.colection"),

@@ -385,6 +385,8 @@ class Receipt:
         cost_usd: What the models charged.
         timings_ms: Milliseconds by stage, and `total`.
         dropped_citations: How many citations the server could not verify and dropped.
+        question: The standalone question that was searched; empty where it was the caller's own words.
+        condensed_by: What made it stand alone: a model's name, or `rules`.
     """
 
     release: str
@@ -398,6 +400,8 @@ class Receipt:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     dropped_citations: int = 0
     route: str = ""
+    question: str = ""
+    condensed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,18 @@ class AnswerSettings(_Section):
     """Probability of support below which an answer is refused. Higher: fewer answers, and fewer wrong ones."""
 
 
+class ConversationSettings(_Section):
+    """What is made of the turns before a question."""
+
+    model: str | None = None
+    """Makes follow-ups stand alone and sums up long histories: one of `deployment.generation.models`. Null: the
+    answer's generator. `extractive`: no model, but rules and the latest turns."""
+    max_history_tokens: int = Field(1500, ge=100)
+    """Tokens of a kept conversation that a model reads. Higher: it remembers more, and fewer passages fit."""
+    patience_s: float = Field(4, gt=0)
+    """Seconds for the model to do either. Higher: fewer follow-ups left to the rules, later answers."""
+
+
 class EmbeddingModelSettings(_Section):
     """How an embedding model is read: what its makers trained it with. Vectors always get unit length."""
 
@@ -180,6 +192,7 @@ class PipelineSettings(_Section):
     embedder: EmbedderSettings = EmbedderSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answer: AnswerSettings = AnswerSettings()
+    conversation: ConversationSettings = ConversationSettings()
 
 
 class ParsingSettings(_Section):

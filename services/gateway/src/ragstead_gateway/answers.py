@@ -129,5 +129,7 @@ def _rag(answer: Answer) -> RagView:
         route=receipt.route or None,
         cost_usd=receipt.cost_usd,
         dropped_citations=receipt.dropped_citations,
+        question=receipt.question or None,
+        condensed_by=receipt.condensed_by or None,
         timings_ms=dict(receipt.timings_ms),
     )

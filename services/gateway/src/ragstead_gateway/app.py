@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from ragstead_gateway.batches import batches_router
 from ragstead_gateway.chat import AnswerCounter, chat_router, pipeline_views
+from ragstead_gateway.conversations import conversations_router
 from ragstead_gateway.documents import documents_router
 from ragstead_gateway.facade import Platform
 from ragstead_gateway.files import files_router
@@ -55,6 +56,7 @@ def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
     app.include_router(chat_router(platform, AnswerCounter(metrics.registry), RelayCounter(metrics.registry)))
     for router in (search_router, files_router, stores_router, store_files_router, batches_router, documents_router):
         app.include_router(router(platform))
+    app.include_router(conversations_router(platform))
     app.include_router(embeddings_router(platform.embedding, max_inputs=deployment.embedding.max_inputs))
     EmbeddingMetrics(metrics.registry, platform.embedding)
     views = [

@@ -7,14 +7,20 @@ from collections.abc import Mapping, Sequence
 from ragstead.errors import InvalidRequest
 from ragstead.filters import Filter, parse_filter
 from ragstead.pipelines.answer import AskRequest
+from ragstead.ports.conversations import ANONYMOUS
 from ragstead.ports.generator import Message, Sampling
 from ragstead.wire import ChatBody, ChatMessage
 
 _ROLES = {"developer": "system"}
 
 
-def ask_request(body: ChatBody, *, max_question_chars: int) -> AskRequest:
+def ask_request(body: ChatBody, *, max_question_chars: int, owner: str = ANONYMOUS) -> AskRequest:
     """Return what the pipeline is asked.
+
+    Args:
+        body: The request.
+        max_question_chars: A longer question is refused.
+        owner: Who asks, as far as conversations go.
 
     Raises:
         InvalidRequest: If the body asks for what no served model can do, if its last message is not the user's, or
@@ -27,6 +33,8 @@ def ask_request(body: ChatBody, *, max_question_chars: int) -> AskRequest:
         raise InvalidRequest(
             f"{last}.role is {body.messages[-1].role!r}; the last message must be the user's", param=last
         )
+    if body.rag.conversation_id is not None:
+        _check_new_turn(messages)
     question = messages[-1].content
     check_question(question, max_question_chars, f"{last}.content")
     return AskRequest(
@@ -39,6 +47,8 @@ def ask_request(body: ChatBody, *, max_question_chars: int) -> AskRequest:
         sampling=_sampling(body),
         affinity=_affinity(body.user, messages),
         template=body.rag.template,
+        conversation_id=body.rag.conversation_id,
+        owner=owner,
     )
 
 
@@ -97,10 +107,18 @@ def _refuse_unserved(body: ChatBody) -> None:
     refuse_unable(body, {})
     if body.stream_options is not None and not body.stream:
         raise InvalidRequest("stream_options go with stream: true", param="stream_options", code="invalid_value")
-    for param in ("conversation_id",):
-        if getattr(body.rag, param) is not None:
-            what = f"rag.{param} is not available in this release"
-            raise InvalidRequest(what, param=f"rag.{param}", code="unsupported_parameter")
+
+
+def _check_new_turn(messages: Sequence[Message]) -> None:
+    """Refuse earlier turns where the server keeps them; the caller's instructions may come with each question."""
+    turns = sum(one.role != "system" for one in messages)
+    if turns > 1:
+        raise InvalidRequest(
+            f"messages has {turns} turns, and the conversation is kept by the server: send the new question alone, "
+            "with a system message before it if need be",
+            param="messages",
+            code="invalid_value",
+        )
 
 
 def _message(message: ChatMessage, where: str) -> Message:

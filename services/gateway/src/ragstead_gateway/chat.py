@@ -18,6 +18,7 @@ from ragstead_gateway.asking import ask_request
 from ragstead_gateway.examples import CHAT, CHAT_ANSWER, STREAM
 from ragstead_gateway.facade import Platform, ServedModel
 from ragstead_gateway.relaying import RelayCounter, relay_chat
+from ragstead_serving.auth import caller_of
 from ragstead_serving.disconnects import while_connected
 from ragstead_serving.openapi import Responses, errors
 from ragstead_serving.responses import JsonResponse, ServiceRoute
@@ -83,7 +84,7 @@ def chat_router(platform: Platform, counter: AnswerCounter, relayed: RelayCounte
             raise NotFound("model", name, f"there are {', '.join([*sorted(models), *sorted(platform.relays)])}")
         return models[name]
 
-    @router.post("/v1/chat/completions", response_model=ChatView, responses=errors(404) | _STREAMED)
+    @router.post("/v1/chat/completions", response_model=ChatView, responses=errors(404, 409) | _STREAMED)
     async def create_chat_completion(
         request: Request, body: Annotated[ChatBody, Body(openapi_examples=CHAT)]
     ) -> Response:
@@ -91,7 +92,7 @@ def chat_router(platform: Platform, counter: AnswerCounter, relayed: RelayCounte
         if body.model in platform.relays:
             return await relay_chat(request, body, platform.relays[body.model], relayed)
         find(body.model)
-        asked = ask_request(body, max_question_chars=max_chars)
+        asked = ask_request(body, max_question_chars=max_chars, owner=caller_of(request))
         completion = Completion(body.model, bool(body.stream_options and body.stream_options.include_usage))
         if body.stream:
             return EventStream(completion.chunks(_counted(platform.answerer.stream(asked), counter)))

@@ -140,3 +140,5 @@ STORE_SEARCH: Examples = _only(
 STORE_FILE: Examples = _only({"file_id": "file-7c", "attributes": {"year": 2024}}, "An upload")
 STORE_FILE_CHANGE: Examples = _only({"attributes": {"year": 2025}}, "Other attributes")
 FILE_BATCH: Examples = _only({"file_ids": ["file-7c", "file-8d"]}, "Two uploads")
+CONVERSATION: Examples = _only({"title": "Leave"}, "A conversation")
+CONVERSATION_CHANGE: Examples = _only({"title": "Parental leave"}, "Another title")

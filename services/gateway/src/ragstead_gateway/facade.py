@@ -11,6 +11,7 @@ from ragstead.pipelines.ingest import Submission
 from ragstead.pipelines.retrieve import SearchRequest, SearchResult
 from ragstead.ports.blob_store import BlobStore
 from ragstead.ports.collections import Collections
+from ragstead.ports.conversations import Conversations, ConversationTurns
 from ragstead.ports.documents import Documents, Files
 from ragstead.ports.ledger import Submitted
 from ragstead.ports.model_relay import ModelRelay
@@ -111,6 +112,16 @@ class Platform(Protocol):
     @property
     def answerer(self) -> Answerer:
         """Answers."""
+        ...
+
+    @property
+    def conversations(self) -> Conversations:
+        """Conversations that are kept."""
+        ...
+
+    @property
+    def conversation_turns(self) -> ConversationTurns:
+        """The same, as they grow."""
         ...
 
     @property

@@ -12,6 +12,7 @@ from ragstead.bootstrap.routing import EXTRACTIVE, open_routing, open_shadow
 from ragstead.errors import ConfigurationError
 from ragstead.pipelines.generate import PromptedGenerator, PromptPlan
 from ragstead.pipelines.route import CircuitBreaker, Route, RoutedGenerator
+from ragstead.ports.chat_model import ChatModel
 from ragstead.ports.embedder import TokenCounter
 from ragstead.ports.generator import Generator
 from ragstead.ports.model_relay import ModelRelay
@@ -43,7 +44,7 @@ def open_generator(settings: Settings, counter: TokenCounter, stack: AsyncExitSt
     plan = PromptPlan(prompt_template(settings), answer.max_tokens, answer.temperature, prompt_templates(settings))
     routes = [_route(settings, name, plan, stack) for name in routing.names]
     shadow = open_shadow(settings, stack) if routing.copies else None
-    return RoutedGenerator([*routes, Route(last, _breaker(settings), quotes=True)], routing.plan, shadow)
+    return RoutedGenerator([*routes, Route(last, open_breaker(settings), quotes=True)], routing.plan, shadow)
 
 
 def prompt_template(settings: Settings) -> PromptTemplate:
@@ -93,13 +94,35 @@ def open_relays(settings: Settings, stack: AsyncExitStack) -> dict[str, ModelRel
     return relays
 
 
-def _route(settings: Settings, name: str, plan: PromptPlan, stack: AsyncExitStack) -> Route:
+def open_chat_model(settings: Settings, name: str, param: str, stack: AsyncExitStack) -> ChatModel:
+    """Return one of `deployment.generation.models`; closing it goes on `stack`.
+
+    Args:
+        settings: Describe it.
+        name: What they call it.
+        param: The setting that names it, for the error.
+        stack: Closed when it is no longer asked.
+
+    Raises:
+        ConfigurationError: If it is not described, or a secret's reference leads nowhere.
+    """
     from ragstead.adapters.openai_api import OpenAiChatModel  # noqa: PLC0415  (httpx, when it is needed)
 
     models = settings.deployment.generation.models
+    if name not in models:
+        known = ", ".join([EXTRACTIVE, *models])
+        raise ConfigurationError(
+            f"{name!r} is none of {known}; describe it in deployment.generation.models", param=param
+        )
     model = OpenAiChatModel(_endpoint(name, models[name]), name=name)
     stack.push_async_callback(model.close)
-    return Route(PromptedGenerator(model, plan), _breaker(settings), models[name].hosted)
+    return model
+
+
+def _route(settings: Settings, name: str, plan: PromptPlan, stack: AsyncExitStack) -> Route:
+    model = open_chat_model(settings, name, "pipeline.answer", stack)
+    hosted = settings.deployment.generation.models[name].hosted
+    return Route(PromptedGenerator(model, plan), open_breaker(settings), hosted)
 
 
 def _endpoint(name: str, given: ChatModelSettings) -> ChatEndpoint:
@@ -119,6 +142,7 @@ def _endpoint(name: str, given: ChatModelSettings) -> ChatEndpoint:
     )
 
 
-def _breaker(settings: Settings) -> CircuitBreaker:
+def open_breaker(settings: Settings) -> CircuitBreaker:
+    """Return a breaker for one model."""
     generation = settings.deployment.generation
     return CircuitBreaker(generation.breaker_failures, generation.breaker_open_s)

@@ -9,8 +9,10 @@ from typing import Any
 
 from ragstead.answering.selection import SelectionSettings, sentence_selector
 from ragstead.answering.support import support_model
+from ragstead.bootstrap.conversations import dialogue_model_name, dialogue_templates
 from ragstead.bootstrap.embedding import EmbeddingModel
-from ragstead.bootstrap.generation import EXTRACTIVE, prompt_template, prompt_templates
+from ragstead.bootstrap.generation import prompt_templates
+from ragstead.bootstrap.routing import open_routing
 from ragstead.chunking import chunk, indexed_title
 from ragstead.errors import ConfigurationError
 from ragstead.fusion import FusionPlan
@@ -51,14 +53,16 @@ def answer_plan(settings: Settings, index_identity: str) -> AnswerPlan:
     """Return how evidence becomes an answer, under the release's id."""
     answer = settings.pipeline.answer
     served = settings.deployment.generation.models
-    writers = [name for name in (answer.generator, *answer.fallbacks) if name in served]
+    reader = dialogue_model_name(settings)
+    readers = [reader] if reader is not None and reader in served else []
+    writers = open_routing(settings).names
     parts = {
         "pipeline": settings.pipeline.model_dump(mode="json", exclude={"embedder": {"models"}}),
         "index": index_identity,
         "weights": fitted_weights(),
-        "models": {name: served[name].model or name for name in writers},
-        "prompt": asdict(prompt_template(settings)) if writers else None,
+        "models": {name: served[name].model or name for name in {*writers, *readers}},
         "prompts": {name: asdict(one) for name, one in prompt_templates(settings).items()} if writers else None,
+        "dialogue": {name: asdict(one) for name, one in dialogue_templates(settings).items()} if readers else None,
     }
     return AnswerPlan(answer.passages, answer.min_support, release_id(parts), template_choice(settings))
 
@@ -67,7 +71,7 @@ def template_choice(settings: Settings) -> TemplateChoice:
     """Return the prompt templates that requests may name."""
     templates, answer = prompt_templates(settings), settings.pipeline.answer
     topical = frozenset(name for name, one in templates.items() if one.gate == "topic")
-    return TemplateChoice(tuple(templates), answer.prompt, topical, answer.generator != EXTRACTIVE)
+    return TemplateChoice(tuple(templates), answer.prompt, topical, bool(open_routing(settings).names))
 
 
 def chunker_of(settings: Settings, embedding: EmbeddingModel) -> Chunker:

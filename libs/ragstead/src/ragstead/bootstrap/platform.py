@@ -17,6 +17,8 @@ from ragstead.adapters.rank_bm25_index import RankBm25Index
 from ragstead.adapters.sqlalchemy_metadata import (
     Database,
     SqlCollections,
+    SqlConversations,
+    SqlConversationTurns,
     SqlDocuments,
     SqlFiles,
     SqlIndexTruth,
@@ -29,6 +31,7 @@ from ragstead.adapters.tantivy_index import TantivyIndex
 from ragstead.adapters.thread_pool import ThreadWorkPool
 from ragstead.analysis import ANALYSIS_IDENTITY, analyse
 from ragstead.bootstrap.answer_cache import cached
+from ragstead.bootstrap.conversations import open_memory
 from ragstead.bootstrap.embedding import EmbeddingModel, open_embedding
 from ragstead.bootstrap.generation import open_generator, open_relays
 from ragstead.bootstrap.indexes import LocalIndexes
@@ -37,13 +40,14 @@ from ragstead.bootstrap.reranking import open_reranker
 from ragstead.errors import RagsteadError
 from ragstead.model import Collection, StoredFile
 from ragstead.pipelines.answer import AnswerPipeline
-from ragstead.pipelines.cached_answers import CachedAnswers
+from ragstead.pipelines.converse import ConversationPipeline
 from ragstead.pipelines.ingest import IngestPipeline, IngestPlan
 from ragstead.pipelines.ingest_worker import IngestParts, IngestWorker
 from ragstead.pipelines.retrieve import RetrieveParts, RetrievePipeline
 from ragstead.pipelines.verify import Verifier
 from ragstead.ports.blob_store import BlobStore
 from ragstead.ports.collections import Collections
+from ragstead.ports.conversations import Conversations, ConversationTurns
 from ragstead.ports.documents import Documents, Files
 from ragstead.ports.generator import Generator
 from ragstead.ports.indexes import Indexes
@@ -86,6 +90,8 @@ class Platform:
         live_chunks: The chunks that may be shown.
         retriever: Finds.
         answerer: Answers.
+        conversations: Those that are kept.
+        conversation_turns: The same, as they grow.
         ingestor: Takes in and out.
         models: What answers.
         relays: What passes requests on to a model that they name.
@@ -102,7 +108,9 @@ class Platform:
     indexes: Indexes
     live_chunks: LiveChunks
     retriever: RetrievePipeline
-    answerer: CachedAnswers
+    answerer: ConversationPipeline
+    conversations: Conversations
+    conversation_turns: ConversationTurns
     ingestor: IngestPipeline
     models: tuple[ServedModel, ...]
     relays: Mapping[str, ModelRelay]
@@ -326,6 +334,8 @@ def _compose(
     assessor = open_assessor(models.embedding.pipeline, models.pool)
     answering = AnswerPipeline(retriever, assessor, writing.generator, Verifier(spans, analyse), plan)
     answerer = cached(answering, settings, (parts.live, writing.generator), plan.release, writing.stack)
+    kept = (SqlConversations(stores.database), SqlConversationTurns(stores.database))
+    memory = open_memory(settings, kept[1], writing.stack)
     return Platform(
         settings,
         lock,
@@ -336,7 +346,8 @@ def _compose(
         stores.indexes,
         parts.live,
         retriever,
-        answerer,
+        ConversationPipeline(answerer, memory, SqlCollections(stores.database), *kept),
+        *kept,
         ingestion[0],
         (ServedModel("ragstead", {"stream": True, "tools": False, "response_format": False, "logprobs": False}),),
         writing.relays,

@@ -35,6 +35,7 @@ class AskRequest:
         conversation_id: Of the conversation that the server keeps, or None.
         owner: Who asks, as far as conversations go.
         history_may_leave: Whether a hosted model may read the conversation; the evidence has a word of its own.
+        private: Whether it is a turn of a conversation that its owner may delete, and is written down nowhere else.
     """
 
     question: str
@@ -49,6 +50,7 @@ class AskRequest:
     conversation_id: str | None = None
     owner: str = ANONYMOUS
     history_may_leave: bool = True
+    private: bool = False
 
     def __post_init__(self) -> None:
         if not self.question.strip():
@@ -187,6 +189,7 @@ class AnswerPipeline:
             draft.found.collection.may_leave and draft.request.history_may_leave,
             draft.request.affinity,
             draft.request.template,
+            draft.request.private,
         )
         async with aclosing(self._verifier.run(self._generator.generate(request), hits, checked)) as pieces:
             async for piece in pieces:

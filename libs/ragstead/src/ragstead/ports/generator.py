@@ -65,6 +65,7 @@ class GenerationRequest:
         may_leave: Whether the evidence, and the conversation, may be sent to a hosted model.
         affinity: The same for all questions of a conversation, so that one model may answer them all.
         template: Name of the prompt template to write with; None for the configured one.
+        private: Whether it belongs to a conversation that its owner may delete, and is written down nowhere else.
     """
 
     question: str
@@ -75,6 +76,7 @@ class GenerationRequest:
     may_leave: bool = False
     affinity: str = ""
     template: str | None = None
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,16 @@ from ragstead.wire.chat import (
     StreamOptions,
     Usage,
 )
+from ragstead.wire.conversations import (
+    ConversationBody,
+    ConversationChange,
+    ConversationItem,
+    ConversationItems,
+    ConversationList,
+    ConversationView,
+    ItemText,
+    KeptRag,
+)
 from ragstead.wire.documents import (
     DocumentList,
     DocumentView,
@@ -101,6 +111,12 @@ __all__ = [
     "CitationView",
     "CollectionName",
     "ContentPart",
+    "ConversationBody",
+    "ConversationChange",
+    "ConversationItem",
+    "ConversationItems",
+    "ConversationList",
+    "ConversationView",
     "DeletedView",
     "Delta",
     "DependencyView",
@@ -121,6 +137,8 @@ __all__ = [
     "FileView",
     "HitDebug",
     "HitView",
+    "ItemText",
+    "KeptRag",
     "LastError",
     "LiveView",
     "ModelList",

@@ -114,6 +114,8 @@ class RagView(View):
     route: str | None = left_out_when_none()
     cost_usd: float
     dropped_citations: int
+    question: str | None = left_out_when_none()
+    condensed_by: str | None = left_out_when_none()
     timings_ms: dict[str, float]
 
 
