@@ -110,6 +110,8 @@ def test_second_answer_is_the_first_with_a_receipt_of_its_own() -> None:
         AskRequest("when does the tide turn"),
         AskRequest("when does the tide turn?", filter=parse_filter({"type": "eq", "key": "year", "value": 2026})),
         AskRequest("when does the tide turn?", k=3),
+        AskRequest("when does the tide turn?", template="summary"),
+        AskRequest("when does the tide turn?", history_may_leave=False),
         AskRequest("when does the tide turn?", strategy=Strategy.DENSE),
         AskRequest("when does the tide turn?", sampling=Sampling(max_tokens=9)),
         AskRequest("when does the tide turn?", sampling=Sampling(seed=1)),
@@ -124,9 +126,27 @@ def test_what_an_answer_depends_on_stands_in_the_key(other: AskRequest) -> None:
     asyncio.run(run())
 
 
+def test_answer_of_a_conversation_that_may_be_deleted_is_neither_kept_nor_taken_from_what_is() -> None:
+    async def run() -> None:
+        house = House()
+        private = replace(ASKED, private=True)
+        assert await house.outcomes(private, private, ASKED, private, ASKED) == ["off", "off", "miss", "off", "hit"]
+        assert len(house.answerers.asked) == 4
+
+    asyncio.run(run())
+
+
+def test_other_owner_is_shown_what_is_kept() -> None:
+    async def run() -> None:
+        assert await House().outcomes(ASKED, replace(ASKED, owner="key-b")) == ["miss", "hit"]
+
+    asyncio.run(run())
+
+
 def test_every_field_of_a_request_is_in_the_key_or_said_not_to_be() -> None:
-    told = {"question", "messages", "collection", "affinity"}
-    assert {one.name for one in fields(AskRequest)} - told == {"filter", "k", "strategy", "sampling"}
+    told = {"question", "messages", "collection", "affinity", "owner", "conversation_id", "private"}
+    keyed = {"filter", "k", "strategy", "sampling", "template", "history_may_leave"}
+    assert {one.name for one in fields(AskRequest)} - told == keyed
 
 
 @pytest.mark.parametrize(

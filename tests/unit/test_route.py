@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -247,6 +248,28 @@ def test_copy_leaves_the_house_only_with_the_owners_word(may_leave: bool) -> Non
     routes = [route(Scripted("a", "yes")), route(hosted, leaves=True)]
     shadowed(routes, log, shadow="cloud", leave=may_leave)
     assert (hosted.asked, len(log.kept)) == (int(may_leave), int(may_leave))
+
+
+def test_turn_of_a_conversation_that_may_be_deleted_is_copied_to_nobody() -> None:
+    first, second, log = Scripted("a", "yes"), Scripted("b", "no"), KeptComparisons()
+
+    async def run() -> None:
+        copies = Shadow(log, 4)
+        both = RoutedGenerator([route(first), route(second)], planned("a", shadow="b"), copies)
+        assert [piece async for piece in both.generate(replace(QUESTION, private=True))]
+        await asyncio.sleep(0.01)
+        await copies.close()
+
+    asyncio.run(run())
+    assert (first.asked, second.asked, log.kept) == (1, 0, [])
+
+
+def test_template_is_written_by_models_alone() -> None:
+    quoting = Route(Scripted("quotes", "a quote"), CircuitBreaker(2, 10.0), quotes=True)
+    both = routed(route(Scripted("a", error=DOWN)), quoting)
+    assert answer(both)[0] == "a quote"
+    with pytest.raises(Unavailable, match="quotes only quotes, and template 'summary' needs a model"):
+        answer(both, replace(QUESTION, template="summary"))
 
 
 def test_model_is_no_shadow_of_itself() -> None:

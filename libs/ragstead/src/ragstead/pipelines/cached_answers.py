@@ -23,8 +23,9 @@ from ragstead.ports.cache import Cache
 _FORMAT = "answer 1"
 """Of keys and entries; another one makes all that is kept a miss."""
 _ANSWERS: TypeAdapter[Answer] = TypeAdapter(Answer)
-_TOLD_OTHERWISE = {"question", "messages", "collection", "affinity"}
-"""Fields of a request that stand in the key in another form, or, as affinity, by what follows from them."""
+_TOLD_OTHERWISE = {"question", "messages", "collection", "affinity", "owner", "conversation_id", "private"}
+"""Fields of a request that stand in the key in another form, or, as affinity, by what follows from them; the last
+three are of conversations that the server keeps, whose answers are kept nowhere else."""
 
 
 class Answering(Protocol):

@@ -173,7 +173,7 @@ class RoutedGenerator:
             self._running[route.generator.name] -= 1
 
     def _copy(self, candidates: Candidates, request: GenerationRequest, answer: Written) -> None:
-        """Send the copy that was asked for, unless it may not leave or be kept, its model is down, or it wrote the answer."""
+        """Send the copy that is asked for, unless it may not leave or be kept, its model is down, or it wrote this."""
         if self._shadow is None or request.private or candidates.shadow in (None, answer.model):
             return
         route = self._routes[candidates.shadow]
