@@ -127,7 +127,7 @@ def test_model_that_fails_or_goes_astray_is_done_without(tmp_path: Path, script:
     with scripted(script) as mind:
         answer, seconds = follow_up(settings_of(tmp_path, mind.base_url))
         assert 1 <= len(mind.asked) <= 2  # asked again where nothing had come
-    assert (answer.receipt.question, answer.receipt.condensed_by) == (f"{FIRST} {FOLLOW}", "rules")
+    assert (answer.receipt.question, answer.receipt.condensed_by) == (f"{FOLLOW} (tide turn harbour)", "rules")
     assert "at noon" in answer.content
     assert seconds < 15  # the scripts that hang do so for 30
 

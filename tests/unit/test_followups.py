@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ragstead.analysis import analyse
 from ragstead.memory import Kind, accepted, estimated_tokens, kind_of_question, latest_that_fit, standalone_of
 from ragstead.memory.followups import MAX_CHARS
 from ragstead.ports.generator import Message
@@ -48,6 +49,8 @@ Who works there?
 And what is the limit?
 Do I have to pay for them?
 But who signs it?
+Is my salary paid in full then?
+And when my father has died?
 """
 STANDING_ALONE = """
 How many days of parental leave do I get?
@@ -72,6 +75,8 @@ Does the policy that applies to contractors mention leave?
 育児休暇は何日ですか
 Where is the office in Berlin?
 Will it rain tomorrow?
+And when does the office open on Sundays?
+And if I lose my laptop, whom do I tell?
 Somebody gave me a bottle of whisky. What happens to it?
 """
 
@@ -80,8 +85,8 @@ Somebody gave me a bottle of whisky. What happens to it?
 def test_follow_up_is_told_and_gets_the_words_before_it(question: str) -> None:
     assert kind_of_question(question) is Kind.FOLLOW_UP
     condensed = standalone_of(question, BEFORE)
-    assert condensed.startswith(LEAVE)
-    assert condensed.endswith(question)
+    assert condensed.startswith(f"{question} ")
+    assert set(analyse(condensed)) == set(analyse(f"{question} {LEAVE}"))
 
 
 @pytest.mark.parametrize("question", STANDING_ALONE.strip().splitlines())
@@ -104,9 +109,11 @@ def test_chain_goes_back_to_the_last_question_that_stood_alone_and_drops_what_ca
         Message("user", "What about adoptive parents?"),
         Message("assistant", "The same [1]."),
     ]
-    assert standalone_of("And for managers?", turns) == f"{LEAVE} What about adoptive parents? And for managers?"
+    assert standalone_of("And for managers?", turns) == (
+        "And for managers? (adoptive parents many days leave employees get)"
+    )
     longer = [*turns, Message("user", "And for managers?"), Message("assistant", "Yes.")]
-    assert standalone_of("Why?", longer) == f"{LEAVE} And for managers? Why?"
+    assert standalone_of("Why?", longer) == "Why? (managers many days parental leave employees get)"
 
 
 def test_question_after_people_gets_the_names_of_the_last_answer() -> None:
@@ -115,7 +122,7 @@ def test_question_after_people_gets_the_names_of_the_last_answer() -> None:
         Message("assistant", "The platform team is led by Maria Lopez [1]."),
     ]
     condensed = standalone_of("When did she join?", turns)
-    assert condensed == "Who leads the platform team? Maria Lopez When did she join?"
+    assert condensed == "When did she join? (Maria Lopez leads platform team)"
     assert "Maria" not in standalone_of("Why is that?", turns)
 
 
@@ -131,7 +138,7 @@ def test_any_text_is_condensed_to_its_own_words_and_no_more_than_fits(
     question: str, turns: list[tuple[str, str]]
 ) -> None:
     condensed = standalone_of(question, [Message(*turn) for turn in turns])
-    assert question.strip() in condensed
+    assert " ".join(condensed.split()).startswith(" ".join(question.split()))
     assert len(condensed) <= max(MAX_CHARS, len(question))
 
 

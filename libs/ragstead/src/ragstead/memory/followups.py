@@ -42,7 +42,7 @@ class Kind(Enum):
 
 _PERSONAL = frozenset("it they them he she him".split())
 _POSSESSIVE = frozenset("its their theirs his her hers".split())
-_PEOPLE = frozenset("he she him his her hers they them their theirs".split())
+_ONE_PERSON = frozenset("he she him his her hers".split())
 _AUXILIARY = (
     "is|are|was|were|be|does|do|did|has|have|had|can|could|will|would|should|shall|may|might|must|apply|applies|mean"
     "|means|work|works|change|changes|happen|happens|cost|costs|take|takes"
@@ -62,6 +62,7 @@ _POINTS_BACK = re.compile(
     | \b(?:{_PREPOSITION})\ that\ (?!(?:{_DEIXIS})\b)\w+
     | \b(?:{_PREPOSITION}|{_AUXILIARY})\ (?:this|these|those)\ (?!(?:{_DEIXIS}|who|that|which)\b)\w+
     | (?<!\bis\ )(?<!\bare\ )(?<!\bwas\ )\bthere\s*[?!.]*$
+    | \bthen\s*[?!.]*$
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -76,6 +77,7 @@ _FRAGMENT = re.compile(
     rf"^\s*(?:(?:not|only|even|also|except)\s+)?(?:{_PREPOSITION}|since|until|why|how|when|where|who|whom|which|what)\b",
     re.IGNORECASE,
 )
+_SUBORDINATE = re.compile(rf"^\s*(?:if|when|while|because)\s+(?!(?:{_AUXILIARY})\b)[^,]*$", re.IGNORECASE)
 _VERB = re.compile(rf"\b(?:{_AUXILIARY})\b", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _CLAUSE = re.compile(
@@ -109,6 +111,8 @@ def _is_fragment(question: str) -> bool:
     terms = len(analyse(bare))
     if bare != question and terms <= 1:
         return True
+    if bare != question and terms <= 3 and _SUBORDINATE.match(bare):
+        return True
     return terms <= 1 and bool(_FRAGMENT.match(bare)) and not _VERB.search(bare) and len(_WORD.findall(bare)) <= 4
 
 
@@ -133,18 +137,25 @@ def _has_candidate(text: str) -> bool:
     return bool(_DETERMINED.search(text) or _NAME.search(text)) or len(analyse(text)) >= 2
 
 
-def standalone(question: str, before: str, answer: str = "") -> str:
-    """Return a follow-up with the words that it lacks: the question before it, and names of the answer to that.
+def standalone(question: str, before: Sequence[str], answer: str = "") -> str:
+    """Return a follow-up with the content words that it lacks: its own words first, as they say what is asked.
 
     Args:
         question: A follow-up.
-        before: The question before it, itself made to stand alone; empty where there is none.
-        answer: What was answered; its names are added where the question asks after people.
+        before: The questions that it follows, the nearest first.
+        answer: What was answered; its names are added where the question asks after one person.
     """
-    words = {word.lower() for word in _WORD.findall(question)}
-    names = _names(answer, f"{before} {question}") if words & _PEOPLE else ""
-    parts = [part for part in (before.strip(), names, question.strip()) if part]
-    return " ".join(parts) if len(" ".join(parts)) <= MAX_CHARS else question.strip()
+    people = {word.lower() for word in _WORD.findall(question)} & _ONE_PERSON
+    texts = [_names(answer), *before] if people else before
+    own = " ".join(question.split())
+    known, lacking, room = set(analyse(question)), [], MAX_CHARS - len(own) - len(" ()")
+    for word in (word for text in texts for word in _WORD.findall(text)):
+        terms = set(analyse(word))
+        if terms - known and len(word) < room:
+            known |= terms
+            lacking.append(word)
+            room -= len(word) + 1
+    return f"{own} ({' '.join(lacking)})" if lacking else own
 
 
 def standalone_of(question: str, earlier: Sequence[Message]) -> str:
@@ -158,24 +169,17 @@ def standalone_of(question: str, earlier: Sequence[Message]) -> str:
     """
     if kind_of_question(question) is not Kind.FOLLOW_UP:
         return question
-    before, answer = "", ""
+    root, between, answer = "", "", ""
     for message in earlier[-_LOOK_BACK:]:
-        if message.role == "user" and message.content.strip():
-            follows = before and kind_of_question(message.content) is Kind.FOLLOW_UP
-            root = _root(before) if follows else ""
-            before, answer = standalone(" ".join(message.content.split()), root), ""
-        elif message.role == "assistant":
+        if message.role == "assistant":
             answer = message.content
-    return standalone(question, before, answer) if before else question
+        elif message.role == "user" and message.content.strip():
+            follows = root and kind_of_question(message.content) is Kind.FOLLOW_UP
+            root, between = (root, message.content) if follows else (message.content, "")
+            answer = ""
+    return standalone(question, [between, root], answer) if root else question
 
 
-def _root(text: str) -> str:
-    """Return the first question of a chain."""
-    head, mark, _ = text.partition("?")
-    return head + mark
-
-
-def _names(answer: str, known: str) -> str:
-    """Return the names in an answer that a text does not have yet, in their order."""
-    found = dict.fromkeys(match[0] for match in _NAME.finditer(answer[:2000]))
-    return " ".join(name for name in found if name.lower() not in known.lower())[:120].strip()
+def _names(answer: str) -> str:
+    """Return the names in an answer; the first word of a sentence is none."""
+    return " ".join(match[0] for match in _NAME.finditer(answer[:2000]))[:120]

@@ -130,18 +130,18 @@ class ConversationPipeline:
             conversation = await self._conversations.find(request.owner, conversation_id)
             collection = await self._collections.find(request.collection)
             may_leave = collection.may_leave and await self._all_may_leave(conversation.collections)
-            history = await self._memory.history(conversation, may_leave=may_leave)
+            recalled = await self._memory.recall(conversation, may_leave=may_leave)
             wishes = tuple(one for one in request.messages if one.role == "system")
             spoken = Message("user", request.messages[-1].content if request.messages else request.question)
             prepared = await self._prepare(
                 replace(
                     request,
-                    messages=(*wishes, *history, spoken),
+                    messages=(*wishes, *recalled.history, spoken),
                     history_may_leave=may_leave,
                     affinity=conversation_id,
                     private=True,
                 ),
-                history,
+                recalled.recent,
                 may_leave=may_leave,
             )
             async with aclosing(self._answerer.stream(prepared.request)) as pieces:

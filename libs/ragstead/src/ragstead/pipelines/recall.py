@@ -17,8 +17,10 @@ _CONDENSE_TOKENS = 96
 _SUMMARY_TOKENS = 320
 _CONDENSE_TURNS = 8
 _CONDENSE_CHARS = 1200
-_MOST_TURNS = 400
-"""Turns that are read from the store; what lies before them no budget holds."""
+_MOST_TURNS = 200
+"""Turns that are read from the store; what lies before them is not remembered, unless it was summed up."""
+_RECENT_TURNS = 12
+"""Turns that a follow-up may go back to."""
 _MARK = re.compile(r"\s*\[\d+\]")
 
 
@@ -33,6 +35,19 @@ class Standalone:
 
     question: str
     by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What is remembered of a kept conversation.
+
+    Attributes:
+        history: For the model that answers: a summary and the latest turns, as far as they fit.
+        recent: The last turns as they were, oldest first.
+    """
+
+    history: tuple[Message, ...] = ()
+    recent: tuple[Message, ...] = ()
 
 
 class Memory:
@@ -72,25 +87,38 @@ class Memory:
         ruled = standalone_of(question, said)
         return Standalone(ruled, RULES if ruled != question else "")
 
-    async def history(self, conversation: Conversation, *, may_leave: bool) -> tuple[Message, ...]:
+    async def recall(self, conversation: Conversation, *, may_leave: bool) -> Recalled:
         """Return what was said, as far as it fits: all of it, or a summary and the latest turns, or these alone.
 
         A new summary is kept with the conversation, so that the next one takes up from it.
         """
-        owner, conversation_id = conversation.owner, conversation.conversation_id
-        newest = await self._turns.read(owner, conversation_id, limit=_MOST_TURNS, newest_first=True)
-        later = [one for one in reversed(newest) if one.number > conversation.summarised]
+        wanted = max(_RECENT_TURNS, min(conversation.turns - conversation.summarised, _MOST_TURNS))
+        newest = await self._turns.read(
+            conversation.owner, conversation.conversation_id, limit=wanted, newest_first=True
+        )
+        turns = newest[::-1]
+        later: Sequence[Turn] = [one for one in turns if one.number > conversation.summarised]
         summary = conversation.summary
+        if not self._fits(later, summary) and self._may_ask(may_leave=may_leave):
+            summary, later = await self._shortened(conversation, later)
         spoken = [_message(one) for one in later]
-        if latest_that_fit(spoken, self._room(summary)) < len(later) and self._may_ask(may_leave=may_leave):
-            kept = latest_that_fit(spoken, self._max_tokens // 2)
-            older = later[: len(later) - kept]
-            written = await self._summed_up(summary, older)
-            if written is not None:
-                await self._turns.summarise(owner, conversation_id, written, older[-1].number)
-                summary, spoken = written, spoken[len(older) :]
         fit = latest_that_fit(spoken, self._room(summary))
-        return (*_as_messages(summary), *(spoken[len(spoken) - fit :] if fit else ()))
+        history = (*_as_messages(summary), *(spoken[-fit:] if fit else ()))
+        return Recalled(history, tuple(_message(one) for one in turns[-_RECENT_TURNS:]))
+
+    def _fits(self, turns: Sequence[Turn], summary: str) -> bool:
+        return latest_that_fit([_message(one) for one in turns], self._room(summary)) == len(turns)
+
+    async def _shortened(self, conversation: Conversation, later: Sequence[Turn]) -> tuple[str, Sequence[Turn]]:
+        """Return a new summary of all but the latest turns, and these; the old one and all where the model fails."""
+        kept = latest_that_fit([_message(one) for one in later], self._max_tokens // 2)
+        older = later[: len(later) - kept]
+        written = await self._summed_up(conversation.summary, older)
+        if written is None:
+            return conversation.summary, later
+        last = older[-1].number
+        await self._turns.summarise(conversation.owner, conversation.conversation_id, written, last)
+        return written, later[len(older) :]
 
     def _may_ask(self, *, may_leave: bool) -> bool:
         return self._model is not None and self._model.may_read(may_leave=may_leave)
