@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
+
+import pytest
 
 from ragstead.adapters.sqlalchemy_metadata import Database, SqlConversations, SqlConversationTurns
 from ragstead.adapters.thread_pool import ThreadWorkPool
@@ -68,5 +71,23 @@ def test_nothing_of_a_deleted_conversation_stays_in_the_files(tmp_path: Path) ->
             assert [one for one in [*words, gone] if files_with(tmp_path, one)] == []
             assert files_with(tmp_path, "a title that stays")
             assert files_with(tmp_path, stays)
+
+    asyncio.run(run())
+
+
+def test_reader_of_an_older_state_does_not_keep_a_delete_and_the_next_one_takes_all(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        async with opened_sql(f"sqlite:///{tmp_path / 'metadata.db'}") as store:
+            first, second = [(await store.begin(A, title)).conversation_id for title in ("walrus one", "walrus two")]
+            with closing(sqlite3.connect(tmp_path / "metadata.db", isolation_level=None)) as reader:
+                reader.execute("BEGIN")
+                assert reader.execute("SELECT count(*) FROM conversations").fetchone() == (2,)
+                await store.delete(A, first)
+                assert "still holds what was deleted" in caplog.text
+                assert await store.list(A, limit=9) != []
+            await store.delete(A, second)
+            assert files_with(tmp_path, "walrus") == []
 
     asyncio.run(run())

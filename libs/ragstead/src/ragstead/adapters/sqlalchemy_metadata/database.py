@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,11 @@ from ragstead.errors import Unavailable
 from ragstead.ports.work_pool import WorkPool
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
+_LOCK_S = 30
+"""Seconds that a writer waits for another one."""
+_READERS_MS = 2000
+"""What emptying SQLite's journal waits for readers."""
 
 
 class Database:
@@ -51,10 +57,11 @@ class Database:
         return await self._pool.run(lambda: _transact(self._reader, work))
 
     async def empty_journal(self) -> None:
-        """Take what was deleted out of SQLite's journal too, unless somebody is reading it: the next call does then.
+        """Take what was deleted out of SQLite's journal too.
 
-        The pages themselves are overwritten when their rows are deleted (`secure_delete`). PostgreSQL does as its
-        VACUUM and its archives are set up to.
+        The pages themselves are overwritten when their rows are deleted (`secure_delete`). Whoever reads an older state
+        meanwhile is waited for, but not for long: then the next call, or the end of the process, empties it. PostgreSQL
+        does as its VACUUM and its archives are set up to.
         """
         if self._engine.dialect.name == "sqlite":
             await self._pool.run(lambda: _truncate_journal(self._engine))
@@ -76,12 +83,16 @@ def _truncate_journal(engine: Engine) -> None:
     connection = engine.raw_connection()  # outside of any transaction
     try:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        cursor.execute(f"PRAGMA busy_timeout={_READERS_MS}")
+        busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        cursor.execute(f"PRAGMA busy_timeout={_LOCK_S * 1000}")
         cursor.close()
     except sqlite3.Error as exc:
         raise Unavailable("metadata", f"the metadata database failed: {_first_line(exc)}") from exc
     finally:
         connection.close()
+    if busy:
+        _log.warning("the journal of the metadata database is being read, and still holds what was deleted")
 
 
 def schema_level(url: str) -> str | None:
@@ -97,7 +108,7 @@ def schema_level(url: str) -> str | None:
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True)
-    arguments = {"timeout": 30, "check_same_thread": False}
+    arguments = {"timeout": _LOCK_S, "check_same_thread": False}
     if make_url(url).database in (None, "", ":memory:"):  # one connection is one such database
         engine = create_engine(url, connect_args=arguments, poolclass=StaticPool)
     else:
