@@ -78,7 +78,7 @@ def test_conversation_and_sampling_reach_the_model(tmp_path: Path) -> None:
     request = AskRequest(QUESTION, messages=messages, sampling=Sampling(temperature=0.7, max_tokens=40, stop=("#",)))
     with scripted(says("The tide turns at noon [1].")) as server:
         ask(settings_of(tmp_path, server.base_url), request)
-    asked = server.asked[0]
+    asked = server.asked[-1]  # it is asked first whether the question stands alone
     assert isinstance(asked["messages"], list)
     assert [one["role"] for one in asked["messages"]] == ["system", "user", "assistant", "user"]
     assert (asked["temperature"], asked["max_tokens"], asked["stop"]) == (0.7, 40, ["#"])

@@ -102,7 +102,7 @@ def kind_of_question(question: str) -> Kind:
         return Kind.FOLLOW_UP
     if any(_points_at_nothing(question, match) for match in _WORD.finditer(question)):
         return Kind.FOLLOW_UP
-    return Kind.OPEN if len(terms) < 4 else Kind.STANDALONE
+    return Kind.OPEN if len(terms) < 3 else Kind.STANDALONE
 
 
 def _is_fragment(question: str) -> bool:
