@@ -38,13 +38,11 @@ class Answers:
         )
 
 
-class Collections:
+async def collection(name: str) -> Collection:
     """Two collections, one of which may leave."""
-
-    async def find(self, name: str) -> Collection:
-        if name not in {"closed", "open"}:
-            raise NotFound("collection", name)
-        return Collection(name, name, 1, "i", "e", 0, {"egress": "allow"} if name == "open" else {})
+    if name not in {"closed", "open"}:
+        raise NotFound("collection", name)
+    return Collection(name, name, 1, "i", "e", 0, {"egress": "allow"} if name == "open" else {})
 
 
 class House:
@@ -56,7 +54,7 @@ class House:
 
     def pipeline(self) -> ConversationPipeline:
         memory = Memory(None, 1000, self.store)
-        return ConversationPipeline(self.answers, memory, Collections(), self.store, self.store, lambda: 7.9)  # type: ignore[arg-type]
+        return ConversationPipeline(self.answers, memory, collection, self.store, self.store, lambda: 7.9)
 
     async def begin(self) -> str:
         return (await self.store.begin(ANONYMOUS)).conversation_id

@@ -346,7 +346,7 @@ def _compose(
         stores.indexes,
         parts.live,
         retriever,
-        ConversationPipeline(answerer, memory, SqlCollections(stores.database), *kept),
+        ConversationPipeline(answerer, memory, parts.live.collection, *kept),
         *kept,
         ingestion[0],
         (ServedModel("ragstead", {"stream": True, "tools": False, "response_format": False, "logprobs": False}),),

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ragstead.errors import Conflict, NotFound
-from ragstead.model import Answer, Citation
+from ragstead.model import Answer, Citation, Collection
 from ragstead.pipelines.answer import AskRequest
 from ragstead.pipelines.recall import Memory, Standalone
-from ragstead.ports.collections import Collections
 from ragstead.ports.conversations import (
     Conversation,
     Conversations,
@@ -60,7 +59,7 @@ class ConversationPipeline:
     Args:
         answerer: Answers.
         memory: Condenses, and recalls.
-        collections: Say whose texts may leave.
+        collection: Finds a collection by name or id, without its counts.
         conversations: What is kept.
         turns: The same, as it grows.
         clock: Unix seconds.
@@ -70,14 +69,14 @@ class ConversationPipeline:
         self,
         answerer: Answerer,
         memory: Memory,
-        collections: Collections,
+        collection: Callable[[str], Awaitable[Collection]],
         conversations: Conversations,
         turns: ConversationTurns,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._answerer = answerer
         self._memory = memory
-        self._collections = collections
+        self._collection = collection
         self._conversations = conversations
         self._turns = turns
         self._clock = clock
@@ -128,7 +127,7 @@ class ConversationPipeline:
         conversation_id = request.conversation_id or ""
         with self._claim(request.owner, conversation_id):
             conversation = await self._conversations.find(request.owner, conversation_id)
-            collection = await self._collections.find(request.collection)
+            collection = await self._collection(request.collection)
             may_leave = collection.may_leave and await self._all_may_leave(conversation.collections)
             recalled = await self._memory.recall(conversation, may_leave=may_leave)
             wishes = tuple(one for one in request.messages if one.role == "system")
@@ -177,7 +176,7 @@ class ConversationPipeline:
         """Return whether each collection says `egress: allow`; one that is no longer there can't say so."""
         for one in collections:
             try:
-                if not (await self._collections.find(one)).may_leave:
+                if not (await self._collection(one)).may_leave:
                     return False
             except NotFound:
                 return False
