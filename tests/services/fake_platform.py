@@ -316,7 +316,7 @@ class FakePlatform:
         self.answerer = FakeAnswerer(self.retriever)
         self.ingestor = FakeIngestor(self.store, self.files, self.collections, self.blobs)
         self.conversations = self.conversation_turns = MemoryConversations()
-        self.models = (FakeModel(),)
+        self.models = (FakeModel(), FakeModel("ragstead-agent"))
         self.embedding = hash_embedding()
         self.reranker: Reranker | None = None
         self.relays: dict[str, ModelRelay] = {}

@@ -195,7 +195,7 @@ def test_unforeseen_error_leaks_nothing_streamed_or_not(call, handbook, platform
 
 def test_models_are_listed_with_their_capabilities(call):
     listed = call("GET", "/v1/models").json()
-    assert [model["id"] for model in listed["data"]][:2] == ["ragstead", "all-MiniLM-L6-v2"]
+    assert [model["id"] for model in listed["data"]][:3] == ["ragstead", "ragstead-agent", "all-MiniLM-L6-v2"]
     assert call("GET", "/v1/models/ragstead").json() == listed["data"][0]
     assert listed["data"][0]["capabilities"]["tools"] is False
     assert call("GET", "/v1/models/none").json()["error"]["code"] == "model_not_found"

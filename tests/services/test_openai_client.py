@@ -76,7 +76,7 @@ def test_errors_become_the_client_s_own(client, platform):
 
 
 def test_models_are_listed_and_shown(client):
-    assert [model.id for model in client.models.list()][:2] == ["ragstead", "all-MiniLM-L6-v2"]
+    assert [model.id for model in client.models.list()][:2] == ["ragstead", "ragstead-agent"]
     assert client.models.retrieve("ragstead").capabilities["tools"] is False
 
 

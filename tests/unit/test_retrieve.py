@@ -72,11 +72,14 @@ def index() -> Index:
 def search(
     index: Index, live: Live, *, k: int = 5, candidates: int = 20, strategy: Strategy | None = None
 ) -> SearchResult:
+    return asyncio.run(pipeline_on(index, live, candidates).search(SearchRequest(QUERY, k=k, strategy=strategy)))
+
+
+def pipeline_on(index: Index, live: Live, candidates: int = 20) -> RetrievePipeline:
     parts = RetrieveParts(
         live, OneIndex(index), HashEmbedder(), analyse, Relevance(-4.0, 8.0, 0.0, 0.0, 0.0), "identity"
     )
-    pipeline = RetrievePipeline(parts, RetrievalPlan(candidates=candidates, prefilter=candidates))
-    return asyncio.run(pipeline.search(SearchRequest(QUERY, k=k, strategy=strategy)))
+    return RetrievePipeline(parts, RetrievalPlan(candidates=candidates, prefilter=candidates))
 
 
 def keys_of(found: SearchResult) -> list[int]:
@@ -117,3 +120,24 @@ def test_each_strategy_gives_both_scores_in_falling_order(index: Index, strategy
 
 def test_fewer_chunks_than_wanted_are_all_found(index: Index) -> None:
     assert len(search(index, Live(), k=1000).hits) == 60
+
+
+@pytest.mark.parametrize("strategy", list(Strategy))
+def test_chunks_that_are_weighed_get_the_scores_of_a_search(index: Index, strategy: Strategy) -> None:
+    found = search(index, Live(), k=60, candidates=60, strategy=strategy)
+    some = found.hits[::3]
+    request = SearchRequest(QUERY, k=60, strategy=strategy)
+    weighed = asyncio.run(pipeline_on(index, Live()).weigh(request, {hit.stored.key for hit in some}))
+    assert sorted(keys_of(weighed)) == sorted(hit.stored.key for hit in some)
+    by_key = {hit.stored.key: hit for hit in some}
+    for hit in weighed.hits:
+        assert hit.cosine == pytest.approx(by_key[hit.stored.key].cosine)
+        assert hit.bm25 == pytest.approx(by_key[hit.stored.key].bm25)
+    assert np.array_equal(weighed.vector, found.vector)
+    assert weighed.weights == found.weights
+
+
+def test_weighing_shows_nothing_that_is_not_live_and_no_more_than_wanted(index: Index) -> None:
+    first, second, third = keys_of(search(index, Live(), k=3, candidates=60))
+    pipeline = pipeline_on(index, Live([first]))
+    assert keys_of(asyncio.run(pipeline.weigh(SearchRequest(QUERY, k=1), {first, second, third}))) == [second]

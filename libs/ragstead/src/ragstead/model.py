@@ -370,6 +370,29 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentStep:
+    """Something that the agent did on its way to an answer.
+
+    Attributes:
+        action: What.
+        query: Of a search: its words.
+        hits: Of a search: how many passages it found.
+        by: Of a plan: the model, or `rules`.
+        queries: Of a plan: how many searches it asked for.
+        note: Of a plan: why it is not the model's.
+        p_supported: Of a judgement: how probable it is that what was found by then answers the question.
+    """
+
+    action: Literal["plan", "search", "judge"]
+    query: str | None = None
+    hits: int | None = None
+    by: str | None = None
+    queries: int | None = None
+    note: str | None = None
+    p_supported: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What an answer was made with; stands on every answer.
 
@@ -387,6 +410,7 @@ class Receipt:
         dropped_citations: How many citations the server could not verify and dropped.
         question: The standalone question that was searched; empty where it was the caller's own words.
         condensed_by: What made it stand alone: a model's name, or `rules`.
+        steps: What the agent did; empty where none was asked.
     """
 
     release: str
@@ -402,6 +426,7 @@ class Receipt:
     route: str = ""
     question: str = ""
     condensed_by: str = ""
+    steps: tuple[AgentStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,26 @@ class ConversationSettings(_Section):
     """Seconds for the model to do either. Higher: fewer follow-ups left to the rules, later answers."""
 
 
+class AgentSettings(_Section):
+    """How far `model: "ragstead-agent"` goes for its evidence."""
+
+    planner: str | None = None
+    """Model that plans searches, one of `deployment.generation.models`; `rules`: none does. Null: the one of
+    `pipeline.answer.generator`, and with `extractive` there the rules."""
+    max_steps: int = Field(3, ge=1, le=10)
+    """Rounds of planning, searching and judging. Higher: more is found for hard questions, later."""
+    max_queries: int = Field(4, ge=1, le=10)
+    """Searches of one round, and questions that one question is cut into."""
+    max_tokens: int = Field(6000, ge=0)
+    """Tokens that a model may read and write while it plans; the answer has its own. 0: it is not asked."""
+    patience_s: float = Field(10, gt=0)
+    """Seconds for a model's plan. Higher: fewer plans left to the rules, later answers."""
+    enough: float = Field(0.5, ge=0, le=1)
+    """Probability of support from which no more is searched. Higher: more searches."""
+    passages: int = Field(12, ge=1, le=50)
+    """Chunks that an answer is made from where several searches were made and the caller names no number."""
+
+
 class EmbeddingModelSettings(_Section):
     """How an embedding model is read: what its makers trained it with. Vectors always get unit length."""
 
@@ -193,6 +213,7 @@ class PipelineSettings(_Section):
     retrieval: RetrievalSettings = RetrievalSettings()
     answer: AnswerSettings = AnswerSettings()
     conversation: ConversationSettings = ConversationSettings()
+    agent: AgentSettings = AgentSettings()
 
 
 class ParsingSettings(_Section):
@@ -304,7 +325,7 @@ class GenerationSettings(_Section):
     @field_validator("models", mode="after")
     @classmethod
     def _own_names(cls, given: Mapping[str, ChatModelSettings]) -> Mapping[str, ChatModelSettings]:
-        taken = {"extractive", "ragstead", "ragstead-agent"} & given.keys()
+        taken = {"extractive", "ragstead", "ragstead-agent", "rules"} & given.keys()
         if taken:
             raise ValueError(f"{sorted(taken)[0]!r} is a name of ours; call the model something else")
         return given

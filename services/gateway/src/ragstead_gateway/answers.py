@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from ragstead.model import Answer, Citation
 from ragstead.wire import (
@@ -19,6 +19,7 @@ from ragstead.wire import (
     CitationView,
     Delta,
     RagView,
+    StepView,
     Usage,
 )
 
@@ -132,4 +133,5 @@ def _rag(answer: Answer) -> RagView:
         question=receipt.question or None,
         condensed_by=receipt.condensed_by or None,
         timings_ms=dict(receipt.timings_ms),
+        steps=[StepView(**asdict(step)) for step in receipt.steps] or None,
     )

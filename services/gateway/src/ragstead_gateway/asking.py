@@ -11,6 +11,8 @@ from ragstead.ports.conversations import ANONYMOUS
 from ragstead.ports.generator import Message, Sampling
 from ragstead.wire import ChatBody, ChatMessage
 
+AGENT = "ragstead-agent"
+"""The `model` that searches several times."""
 _ROLES = {"developer": "system"}
 
 
@@ -49,6 +51,7 @@ def ask_request(body: ChatBody, *, max_question_chars: int, owner: str = ANONYMO
         template=body.rag.template,
         conversation_id=body.rag.conversation_id,
         owner=owner,
+        agent=body.model == AGENT,
     )
 
 

@@ -25,6 +25,14 @@ CHAT: Examples = {
             "rag": {"collection": "handbook"},
         },
     ),
+    "agent": Example(
+        summary="A question that asks several things",
+        value={
+            "model": "ragstead-agent",
+            "messages": [{"role": "user", "content": f"{_QUESTION} And who approves it?"}],
+            "rag": {"collection": "handbook"},
+        },
+    ),
     "streamed": Example(
         summary="Streamed, from some of the documents",
         value={

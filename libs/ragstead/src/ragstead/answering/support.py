@@ -53,6 +53,19 @@ UNSUPPORTED = Support(0.0, 0.0, 0.0)
 """Support of a question for which nothing was found."""
 
 
+def together(whole: Support, parts: Sequence[Support]) -> Support:
+    """Return the support of a question that asks several things.
+
+    It is the better of two: that of the question as one, or the mean over its parts, which is the share of them that is
+    answered, as far as is known.
+    """
+    mean = sum(one.p_supported for one in parts) / len(parts)
+    if whole.p_supported >= mean:
+        return whole
+    on_topic = max(one.p_on_topic for one in parts)
+    return Support(mean, on_topic, mean / on_topic)
+
+
 class SupportModel:
     """Judges support with two logistic models."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ragstead.answering.selection import SelectionSettings, sentence_selector
 from ragstead.answering.support import support_model
+from ragstead.bootstrap.agent import planner_name
 from ragstead.bootstrap.conversations import dialogue_model_name, dialogue_templates
 from ragstead.bootstrap.embedding import EmbeddingModel
 from ragstead.bootstrap.generation import prompt_templates
@@ -24,6 +25,7 @@ from ragstead.pipelines.retrieve import RetrievalPlan
 from ragstead.pipelines.template_choice import TemplateChoice
 from ragstead.ports.embedder import Embedder
 from ragstead.ports.work_pool import WorkPool
+from ragstead.prompting import PLANNING_INSTRUCTIONS
 from ragstead.releases import content_hash, release_id
 from ragstead.relevance import Relevance
 from ragstead.sentences import spans
@@ -55,16 +57,19 @@ def answer_plan(settings: Settings, index_identity: str) -> AnswerPlan:
     served = settings.deployment.generation.models
     reader = dialogue_model_name(settings)
     readers = [reader] if reader is not None and reader in served else []
+    planner = planner_name(settings)
+    planners = [planner] if planner in served else []
     writers = open_routing(settings).names
     parts = {
         "pipeline": settings.pipeline.model_dump(mode="json", exclude={"embedder": {"models"}}),
         "index": index_identity,
         "weights": fitted_weights(),
-        "models": {name: served[name].model or name for name in {*writers, *readers}},
+        "models": {name: served[name].model or name for name in {*writers, *readers, *planners}},
         "prompts": {name: asdict(one) for name, one in prompt_templates(settings).items()} if writers else None,
         "dialogue": {name: asdict(one) for name, one in dialogue_templates(settings).items()} if readers else None,
+        "planning": PLANNING_INSTRUCTIONS if planners else None,
     }
-    return AnswerPlan(answer.passages, answer.min_support, release_id(parts), template_choice(settings))
+    return AnswerPlan(answer.min_support, release_id(parts), template_choice(settings))
 
 
 def template_choice(settings: Settings) -> TemplateChoice:

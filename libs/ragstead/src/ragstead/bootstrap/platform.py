@@ -30,6 +30,7 @@ from ragstead.adapters.sqlalchemy_metadata import (
 from ragstead.adapters.tantivy_index import TantivyIndex
 from ragstead.adapters.thread_pool import ThreadWorkPool
 from ragstead.analysis import ANALYSIS_IDENTITY, analyse
+from ragstead.bootstrap.agent import LazyStepGraph, agent_plan, open_planner
 from ragstead.bootstrap.answer_cache import cached
 from ragstead.bootstrap.conversations import open_memory
 from ragstead.bootstrap.embedding import EmbeddingModel, open_embedding
@@ -39,8 +40,9 @@ from ragstead.bootstrap.plans import answer_plan, chunker_of, open_assessor, rec
 from ragstead.bootstrap.reranking import open_reranker
 from ragstead.errors import RagsteadError
 from ragstead.model import Collection, StoredFile
-from ragstead.pipelines.answer import AnswerPipeline
+from ragstead.pipelines.answer import AnswerPipeline, OneSearch
 from ragstead.pipelines.converse import ConversationPipeline
+from ragstead.pipelines.deliberate import AgentFinder, AgentParts, ChosenFinder
 from ragstead.pipelines.ingest import IngestPipeline, IngestPlan
 from ragstead.pipelines.ingest_worker import IngestParts, IngestWorker
 from ragstead.pipelines.retrieve import RetrieveParts, RetrievePipeline
@@ -53,6 +55,7 @@ from ragstead.ports.generator import Generator
 from ragstead.ports.indexes import Indexes
 from ragstead.ports.live_chunks import LiveChunks
 from ragstead.ports.model_relay import ModelRelay
+from ragstead.ports.planner import Planner
 from ragstead.ports.reranker import Reranker
 from ragstead.ports.work_pool import WorkPool
 from ragstead.sentences import spans
@@ -60,6 +63,7 @@ from ragstead.settings import Settings
 
 _UNCLEAN = "running"
 """File in the data directory that stands there while a platform runs; found at the start, the last one was killed."""
+_PIPELINES_CAN = {"stream": True, "tools": False, "response_format": False, "logprobs": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +179,11 @@ class _Models:
 
 @dataclass(frozen=True, slots=True)
 class _Writing:
-    """What writes."""
+    """What writes, and plans what to search for."""
 
     generator: Generator
     relays: Mapping[str, ModelRelay]
+    planner: Planner
     stack: AsyncExitStack
     """Closed when the platform is."""
 
@@ -208,7 +213,7 @@ async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
         running = asyncio.create_task(worker.run(), name="ingestion")
         stack.push_async_callback(_stop, running)
         generator = open_generator(settings, models.embedding.counter, stack)
-        writing = _Writing(generator, open_relays(settings, stack), stack)
+        writing = _Writing(generator, open_relays(settings, stack), open_planner(settings, stack), stack)
         yield _compose(settings, lock, stores, models, (ingestor, worker), writing)
 
 
@@ -332,7 +337,10 @@ def _compose(
     retriever = RetrievePipeline(parts, retrieval_plan(settings))
     plan = answer_plan(settings, models.index_identity)
     assessor = open_assessor(models.embedding.pipeline, models.pool)
-    answering = AnswerPipeline(retriever, assessor, writing.generator, Verifier(spans, analyse), plan)
+    one_search = OneSearch(retriever, assessor, settings.pipeline.answer.passages)
+    agent_parts = AgentParts(retriever, assessor, writing.planner, LazyStepGraph(models.pool))
+    finder = ChosenFinder(one_search, AgentFinder(agent_parts, agent_plan(settings)))
+    answering = AnswerPipeline(finder, writing.generator, Verifier(spans, analyse), plan)
     answerer = cached(answering, settings, (parts.live, writing.generator), plan.release, writing.stack)
     kept = (SqlConversations(stores.database), SqlConversationTurns(stores.database))
     memory = open_memory(settings, kept[1], writing.stack)
@@ -349,7 +357,7 @@ def _compose(
         ConversationPipeline(answerer, memory, parts.live.collection, *kept),
         *kept,
         ingestion[0],
-        (ServedModel("ragstead", {"stream": True, "tools": False, "response_format": False, "logprobs": False}),),
+        tuple(ServedModel(name, _PIPELINES_CAN) for name in ("ragstead", "ragstead-agent")),
         writing.relays,
         models.embedding,
         models.reranker,

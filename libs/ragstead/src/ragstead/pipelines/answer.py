@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from ragstead.answering.support import Support
 from ragstead.errors import InvalidRequest
 from ragstead.filters import Filter
-from ragstead.model import Answer, Hit, Reason, Receipt, Strategy
+from ragstead.model import AgentStep, Answer, Hit, Reason, Receipt, Strategy
 from ragstead.pipelines.retrieve import RetrievePipeline, SearchRequest, SearchResult, Stopwatch
 from ragstead.pipelines.template_choice import TemplateChoice
 from ragstead.pipelines.verify import VerifiedText, Verifier
@@ -35,6 +35,7 @@ class AskRequest:
         conversation_id: Of the conversation that the server keeps, or None.
         owner: Who asks, as far as conversations go.
         history_may_leave: Whether a hosted model may read the conversation; the evidence has a word of its own.
+        agent: Whether to search several times.
         private: Whether it is a turn of a conversation that its owner may delete, and is written down nowhere else.
     """
 
@@ -51,6 +52,7 @@ class AskRequest:
     owner: str = ANONYMOUS
     history_may_leave: bool = True
     private: bool = False
+    agent: bool = False
 
     def __post_init__(self) -> None:
         if not self.question.strip():
@@ -74,17 +76,40 @@ Assessor = Callable[[str, SearchResult], Awaitable[Evidence]]
 
 
 @dataclass(frozen=True, slots=True)
+class Findings:
+    """What there is to answer from.
+
+    Attributes:
+        found: The passages.
+        evidence: What they say about the question.
+        unanswered: Parts of the question that they don't answer, where they answer others.
+        steps: How an agent came by them.
+        prompt_tokens: What models read on the way.
+        completion_tokens: What they wrote.
+    """
+
+    found: SearchResult
+    evidence: Evidence
+    unanswered: tuple[str, ...] = ()
+    steps: tuple[AgentStep, ...] = ()
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+Finder = Callable[[AskRequest, Stopwatch], Awaitable[Findings]]
+"""Finds and weighs the evidence for a question, and books its time on the stopwatch."""
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerPlan:
     """What of answering an answer depends on.
 
     Attributes:
-        passages: How many passages an answer is made from.
         min_support: Probability of support below which an answer is refused.
         release: The release's id, stamped on every receipt.
         templates: The prompt templates that a request may name.
     """
 
-    passages: int
     min_support: float
     release: str
     templates: TemplateChoice = field(default_factory=TemplateChoice)
@@ -95,19 +120,47 @@ class _Draft:
     """An answer in the making."""
 
     request: AskRequest
-    found: SearchResult
-    evidence: Evidence
+    findings: Findings
     watch: Stopwatch
     trace_id: str
     last: Piece = field(default_factory=lambda: Piece("", finish_reason="stop"))
 
 
-class AnswerPipeline:
-    """Answers questions from a collection: retrieve, weigh the evidence, generate, verify.
+class OneSearch:
+    """Is a `Finder`: searches once, for the question as it is asked.
 
     Args:
         retriever: Finds the passages.
         assessor: Weighs them.
+        passages: How many, where the caller names no number.
+    """
+
+    def __init__(self, retriever: RetrievePipeline, assessor: Assessor, passages: int) -> None:
+        self._retriever = retriever
+        self._assessor = assessor
+        self._passages = passages
+
+    async def __call__(self, request: AskRequest, watch: Stopwatch) -> Findings:
+        """Return what the search found.
+
+        Raises:
+            NotFound: If the collection is not there.
+            Unavailable: If a part is down.
+        """
+        k = request.k or self._passages
+        asked = SearchRequest(request.question, request.collection, k, request.strategy, request.filter)
+        found = await self._retriever.search(asked)
+        watch.lap("retrieve")
+        evidence = await self._assessor(request.question, found)
+        watch.lap("assess")
+        return Findings(found, evidence)
+
+
+class AnswerPipeline:
+    """Answers questions from a collection: find the evidence, weigh it, generate, verify.
+
+    Args:
+        finder: Finds the passages and weighs them.
         generator: Writes the answer.
         verifier: Checks it, sentence by sentence.
         plan: How it goes about it.
@@ -115,14 +168,12 @@ class AnswerPipeline:
 
     def __init__(
         self,
-        retriever: RetrievePipeline,
-        assessor: Assessor,
+        finder: Finder,
         generator: Generator,
         verifier: Verifier,
         plan: AnswerPlan,
     ) -> None:
-        self._retriever = retriever
-        self._assessor = assessor
+        self._finder = finder
         self._generator = generator
         self._verifier = verifier
         self._plan = plan
@@ -150,11 +201,7 @@ class AnswerPipeline:
         """
         request = replace(request, template=self._plan.templates.pick(request.template))
         watch = Stopwatch()
-        found = await self._retriever.search(self._search(request))
-        watch.lap("retrieve")
-        evidence = await self._assessor(request.question, found)
-        watch.lap("assess")
-        draft = _Draft(request, found, evidence, watch, secrets.token_hex(16))
+        draft = _Draft(request, await self._finder(request, watch), watch, secrets.token_hex(16))
         reason = self._refusal(draft)
         checked = VerifiedText()
         if reason is None:
@@ -163,30 +210,32 @@ class AnswerPipeline:
                     yield text
             if not checked.content:
                 reason = Reason.LOW_SUPPORT
+            elif draft.findings.unanswered:
+                missing = "".join(f" {_words_of_refusal(request, part)}" for part in draft.findings.unanswered)
+                checked.content += missing
+                yield missing
         if reason is not None:
-            checked = VerifiedText(_words_of_refusal(request, reason), dropped=checked.dropped)
+            nothing = reason is Reason.NO_EVIDENCE
+            words = _words_of_refusal(request, request.question, nothing=nothing)
+            checked = VerifiedText(words, dropped=checked.dropped)
             yield checked.content
         yield self._finished(draft, checked, reason)
 
-    def _search(self, request: AskRequest) -> SearchRequest:
-        k = request.k or self._plan.passages
-        return SearchRequest(request.question, request.collection, k, request.strategy, request.filter)
-
     def _refusal(self, draft: _Draft) -> Reason | None:
-        if not draft.found.hits:
+        if not draft.findings.found.hits:
             return Reason.NO_EVIDENCE
-        reason = draft.evidence.support.refusal(self._plan.min_support)
+        reason = draft.findings.evidence.support.refusal(self._plan.min_support)
         return None if self._plan.templates.tolerates(draft.request.template, reason) else reason
 
     async def _checked(self, draft: _Draft, checked: VerifiedText) -> AsyncGenerator[str, None]:
-        hits: Sequence[Hit] = draft.found.hits
+        hits: Sequence[Hit] = draft.findings.found.hits
         request = GenerationRequest(
             draft.request.question,
             hits,
-            draft.evidence.sentences,
+            draft.findings.evidence.sentences,
             draft.request.messages,
             draft.request.sampling,
-            draft.found.collection.may_leave and draft.request.history_may_leave,
+            draft.findings.found.collection.may_leave and draft.request.history_may_leave,
             draft.request.affinity,
             draft.request.template,
             draft.request.private,
@@ -200,33 +249,35 @@ class AnswerPipeline:
         draft.watch.lap("generate")
 
     def _finished(self, draft: _Draft, checked: VerifiedText, reason: Reason | None) -> Answer:
-        timings = {**draft.found.timings_ms, **draft.watch.timings_ms}
+        findings = draft.findings
+        timings = {**findings.found.timings_ms, **draft.watch.timings_ms}
         timings["total"] = sum(draft.watch.timings_ms.values())
         receipt = Receipt(
             release=self._plan.release,
-            collection_version=draft.found.collection.version,
+            collection_version=findings.found.collection.version,
             trace_id=draft.trace_id,
             model=draft.last.model or self._generator.name,
             route=draft.last.route,
-            prompt_tokens=draft.last.prompt_tokens,
-            completion_tokens=draft.last.completion_tokens,
+            prompt_tokens=findings.prompt_tokens + draft.last.prompt_tokens,
+            completion_tokens=findings.completion_tokens + draft.last.completion_tokens,
             timings_ms={stage: round(ms, 3) for stage, ms in timings.items()},
             dropped_citations=checked.dropped,
+            steps=findings.steps,
         )
         return Answer(
             checked.content,
             () if reason else tuple(checked.citations),
             reason is not None,
             reason,
-            draft.evidence.support.p_supported,
+            findings.evidence.support.p_supported,
             draft.last.finish_reason or "stop",
             receipt,
         )
 
 
-def _words_of_refusal(request: AskRequest, reason: Reason) -> str:
-    question = " ".join(request.question.split())
+def _words_of_refusal(request: AskRequest, about: str, *, nothing: bool = False) -> str:
+    question = " ".join(about.split())
     asked = question if len(question) <= 200 else question[:199] + "…"
-    if reason is Reason.NO_EVIDENCE:
+    if nothing:
         return f"I found nothing in the collection “{request.collection}” about “{asked}”."
     return f"I found no passage in the collection “{request.collection}” that answers “{asked}”."

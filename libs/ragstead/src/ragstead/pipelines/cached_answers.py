@@ -137,7 +137,7 @@ class CachedAnswers:
                         yield piece
                         continue
                     answer = replace(piece, receipt=replace(piece.receipt, cache="miss"))
-                    if answer.receipt.collection_version == version and not is_fallback(answer.receipt.route):
+                    if answer.receipt.collection_version == version and not _is_makeshift(answer):
                         await _keep(cache, key, answer)
                     computing.set_result(answer)
                     yield answer
@@ -145,6 +145,11 @@ class CachedAnswers:
             del self._computing[key]
             if not computing.done():
                 computing.set_result(None)  # it failed, or its caller left: the next one computes
+
+
+def _is_makeshift(answer: Answer) -> bool:
+    """Whether another took a model's place, to write it or to plan its searches."""
+    return is_fallback(answer.receipt.route) or any(step.note for step in answer.receipt.steps)
 
 
 def _is_drawn(request: AskRequest, temperature: float) -> bool:

@@ -208,6 +208,33 @@ class RetrievePipeline:
                     hits = await self._rerank(self._parts.reranker, request.query, hits)
         return SearchResult(tuple(hits[: request.k]), watch.timings_ms, lexical.collection, lexical.weights, vector)
 
+    async def weigh(self, request: SearchRequest, keys: Set[int]) -> SearchResult:
+        """Return of the chunks `keys` those that the request may see, scored against its query as a search scores.
+
+        They may have been found for another query: what that one made of them counts for nothing here. At most `k`.
+
+        Raises:
+            NotFound: If the collection is not there.
+            IndexMismatch: If its index was made by another embedder or analysis.
+            Forbidden: If the query would be sent to a hosted API, and the collection's owner did not say that it may.
+            Unavailable: If a store is down.
+        """
+        watch = Stopwatch()
+        with watch.stage("total"):
+            if self._parts.leaves:
+                self._check(await self._parts.live.collection(request.collection))
+            vector, lexical = await asyncio.gather(self._vector(request.query, watch), self._lexical(request, watch))
+            query = _Query(request, vector, lexical, {})
+            with watch.stage("fuse"):
+                ranked = await self._all_ranked(query, keys)
+            with watch.stage("fetch"):
+                stored = await self._fetch(query, ranked.keys.tolist(), request.k)
+            hits = self._hits(ranked, stored, lexical.weights)
+            if self._parts.reranker is not None:
+                with watch.stage("rerank"):
+                    hits = await self._rerank(self._parts.reranker, request.query, hits)
+        return SearchResult(tuple(hits), watch.timings_ms, lexical.collection, lexical.weights, vector)
+
     async def _vector(self, query: str, watch: Stopwatch) -> NDArray[np.float32]:
         with watch.stage("embed"):
             vectors = await self._parts.embedder.embed([query], "query")
@@ -269,6 +296,14 @@ class RetrievePipeline:
             bm25 = {**bm25, **await lexical.index.lexical.score(lexical.terms, keys - bm25.keys())}
         candidates = _joined(keys, dense, bm25)
         return fuse(candidates, strategy, self._plan.fusion, attainable=attainable)
+
+    async def _all_ranked(self, query: _Query, keys: Set[int]) -> Candidates:
+        """Return the chunks `keys` with both scores each, in their order."""
+        index = query.lexical.index
+        dense = await index.vectors.score(query.vector, keys)
+        bm25 = await index.lexical.score(query.lexical.terms, keys)
+        strategy, attainable = self._strategy(query.request), query.lexical.weights.attainable
+        return fuse(_joined(keys, dense, bm25), strategy, self._plan.fusion, attainable=attainable)
 
     async def _fetch(self, query: _Query, keys: list[int], wanted: int) -> dict[int, StoredChunk]:
         """Return the best keys that are live, as many as are wanted; the others are not looked up."""

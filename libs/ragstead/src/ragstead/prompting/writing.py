@@ -33,7 +33,7 @@ def passages_of(template: PromptTemplate, hits: Sequence[Hit]) -> list[str]:
     Text of documents is data: a line that would end the evidence early can't stand in it.
     """
     return [
-        template.passage.format(n=n, title=_quoted(hit.stored.title), text=_quoted(hit.stored.chunk.text))
+        template.passage.format(n=n, title=quoted(hit.stored.title), text=quoted(hit.stored.chunk.text))
         for n, hit in enumerate(hits, 1)
     ]
 
@@ -86,6 +86,6 @@ def write_prompt(
     return Prompt((system, *turns, Message("user", last)), len(passages))
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Take the power from what looks like our own tags."""
     return text.replace("<passage", "< passage").replace("</passage", "< /passage").replace("</evidence", "< /evidence")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ragstead.errors import IndexMismatch, InvalidRequest
 from ragstead.model import Role, Scope, version_of
+from ragstead.ports.step_graph import Deliberation, Move
 from ragstead.ports.vector_index import Scores
 
 T = TypeVar("T")
@@ -230,3 +231,15 @@ def _best(scores: Scores, k: int) -> Scores:
 def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     norms = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
     return min(1.0, max(-1.0, float(a @ b) / norms)) if norms else 0.0
+
+
+class LoopedSteps:
+    """Is the `StepGraph` port with a loop and nothing else."""
+
+    async def run(self, task: Deliberation, *, most: int) -> None:
+        """Take steps until one says END, or `most` of them are done."""
+        ways = {Move.PLAN: task.plan, Move.SEARCH: task.search, Move.JUDGE: task.judge}
+        move = Move.PLAN
+        for _ in range(most):
+            if move is not Move.END:
+                move = await ways[move]()

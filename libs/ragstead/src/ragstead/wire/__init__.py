@@ -17,6 +17,7 @@ from ragstead.wire.chat import (
     Delta,
     RagOptions,
     RagView,
+    StepView,
     StreamOptions,
     Usage,
 )
@@ -155,6 +156,7 @@ __all__ = [
     "SearchBody",
     "SearchContent",
     "SearchView",
+    "StepView",
     "StrategyName",
     "StreamOptions",
     "SubmittedList",

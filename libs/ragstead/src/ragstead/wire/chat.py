@@ -100,6 +100,18 @@ class CitationView(View):
     verdict: Literal["supported", "partial"]
 
 
+class StepView(View):
+    """Something that the agent did; of the fields those that its action has."""
+
+    action: Literal["plan", "search", "judge"]
+    query: str | None = left_out_when_none()
+    hits: int | None = left_out_when_none()
+    by: str | None = left_out_when_none()
+    queries: int | None = left_out_when_none()
+    note: str | None = left_out_when_none()
+    p_supported: float | None = left_out_when_none()
+
+
 class RagView(View):
     """The receipt and the verdict, on every answer."""
 
@@ -117,6 +129,7 @@ class RagView(View):
     question: str | None = left_out_when_none()
     condensed_by: str | None = left_out_when_none()
     timings_ms: dict[str, float]
+    steps: list[StepView] | None = left_out_when_none()
 
 
 class AnswerMessage(View):

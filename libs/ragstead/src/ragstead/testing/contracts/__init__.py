@@ -8,6 +8,7 @@ from ragstead.testing.contracts.cache import CacheContract
 from ragstead.testing.contracts.conversations import ConversationsContract
 from ragstead.testing.contracts.embedder import EmbedderContract
 from ragstead.testing.contracts.lexical_index import Bm25, DurableLexicalIndexContract, LexicalIndexContract
+from ragstead.testing.contracts.step_graph import StepGraphContract
 from ragstead.testing.contracts.vector_index import (
     AXES,
     DIM,
@@ -26,6 +27,7 @@ __all__ = [
     "DurableVectorIndexContract",
     "EmbedderContract",
     "LexicalIndexContract",
+    "StepGraphContract",
     "VectorIndexContract",
     "Vectors",
 ]

@@ -1,0 +1,1 @@
+"""What an agent decides, without what it decides upon: parts of a question, what a model's plan says, when to stop."""
