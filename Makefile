@@ -5,10 +5,10 @@ ARGS ?=
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench lock
+.PHONY: help up test check bench lock generation
 
 help:  ## show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 up:  ## set everything up, ingest the samples into an empty store, serve on PORT (8080) until Ctrl-C
 	@$(PYTHON) scripts/up.py --port $(PORT)
@@ -21,6 +21,9 @@ check:  ## check format, lint, types, architecture, dependencies and documentati
 
 bench:  ## measure, and write the table of docs/benchmarks.md; DATA=folder of the public data sets
 	@$(PYTHON) scripts/bench.py $(if $(DATA),--data $(DATA)) $(ARGS)
+
+generation:  ## make vLLM's environment, .generation; ARGS=cpu or ARGS=gpu, else what the machine has
+	@$(PYTHON) scripts/generation_env.py $(ARGS)
 
 lock:  ## write the lock files from pyproject.toml; ARGS=--upgrade takes the newest versions
 	@$(PYTHON) scripts/lock.py $(ARGS)

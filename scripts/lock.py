@@ -2,7 +2,8 @@
 
 `requirements.lock` is what `make up` installs; the others are what the checks and tests add, held to the same versions.
 torch is in none of them: pip finds the build that fits the machine (`TORCH` in setup_env.py). Each peer of a benchmark
-has a lock of its own, from the `.in` beside it and from what torch asks for.
+has a lock of its own, from the `.in` beside it and from what torch asks for; so has vLLM, for CPUs. Its lock for GPUs
+is whole, as vLLM names the one build of torch that it runs with.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ NO_TORCH = (
 )
 
 NOT_FREE = 'litellm-enterprise ; python_version < "3"\n'  # a peer's part under a licence of its own, and not needed
+GENERATION = "services/generation"
+NOT_ON_CPUS = ("torchvision", "torchaudio", "torchcodec", "triton")
+"""What vLLM's build for CPUs asks for and does without: their builds need CUDA, and are gigabytes."""
 
 
 def header(source: str) -> str:
@@ -52,7 +56,7 @@ def find_uv() -> str | Path:
 
 
 def lock() -> int:
-    """Writes the three locks, and those of the peers."""
+    """Writes the three locks, those of the peers, and vLLM's two."""
     unknown = [word for word in sys.argv[1:] if word != "--upgrade"]
     if unknown:
         raise SetupFailed(f"{unknown[0]} is no option of this script; there is --upgrade")
@@ -73,7 +77,18 @@ def lock() -> int:
                 asks = [] if path.read_text().startswith(NO_TORCH) else [TORCH_NEEDS]
                 words = [source, *asks, "--override", str(without_torch)]
                 compile_lock(uv, source.replace(".in", ".lock"), *words, upgrade=upgrade, source=path.name)
+        lock_generation(uv, without_torch, upgrade=upgrade)
     return 0
+
+
+def lock_generation(uv: str | Path, without: Path, *, upgrade: bool) -> None:
+    """Writes vLLM's two locks; `without` is the file of overrides, which is added to."""
+    with without.open("a") as file:
+        file.writelines(f'{name} ; python_version < "3"\n' for name in NOT_ON_CPUS)
+    cpu, gpu = (f"{GENERATION}/{kind}" for kind in ("cpu", "gpu"))
+    words = [f"{cpu}.in", TORCH_NEEDS, "--override", str(without)]
+    compile_lock(uv, f"{cpu}.lock", *words, upgrade=upgrade, source="cpu.in")
+    compile_lock(uv, f"{gpu}.lock", f"{gpu}.in", upgrade=upgrade, source="gpu.in")
 
 
 if __name__ == "__main__":

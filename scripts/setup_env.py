@@ -236,10 +236,10 @@ def works(venv: Path = VENV) -> bool:
     return scripts_point_here and Path(prefix) == venv and PYTHONS[0] <= (int(major), int(minor)) <= PYTHONS[1]
 
 
-def install(*arguments: str | Path, expected: int = 0) -> None:
+def install(*arguments: str | Path, expected: int = 0, venv: Path = VENV) -> None:
     """Installs with the environment's pip, honouring the user's own pip configuration."""
     pip: list[str | Path] = [
-        in_venv("python"),
+        in_venv("python", venv),
         "-m",
         "pip",
         "--disable-pip-version-check",
@@ -250,13 +250,13 @@ def install(*arguments: str | Path, expected: int = 0) -> None:
     call([*pip, *arguments], counted="Collecting ", total=expected)
 
 
-def install_locked(*locks: Path) -> None:
-    """Installs complete locks as they are, and nothing that would have to be compiled."""
+def install_locked(*locks: Path, venv: Path = VENV, compiled: bool = True) -> None:
+    """Installs complete locks as they are, and nothing that would have to be built; `compiled` to bytecode, or not."""
     lines = {line for lock in locks for line in lock.read_text().splitlines() if line and not line.startswith("#")}
-    words: list[str | Path] = []
+    words: list[str | Path] = [] if compiled else ["--no-compile"]
     for lock in locks:
         words += ["-r", lock]
-    install("--no-deps", "--only-binary=:all:", *words, expected=len(lines))
+    install("--no-deps", "--only-binary=:all:", *words, expected=len(lines), venv=venv)
 
 
 def install_package() -> None:

@@ -119,6 +119,35 @@ def test_request_of_which_nothing_came_back_is_sent_again_and_one_that_had_begun
     assert len(server.asked) == 1
 
 
+def test_server_that_talks_faster_than_we_read_leaves_the_others_their_turns() -> None:
+    async def run(base_url: str) -> tuple[int, int]:
+        turns, over = 0, asyncio.Event()
+
+        async def other() -> None:
+            nonlocal turns
+            while not over.is_set():
+                turns += 1
+                await asyncio.sleep(0)
+
+        model = OpenAiChatModel(ChatEndpoint(base_url, "tiny"))
+        async with aclosing(model.chat(ChatRequest(CONVERSATION))) as pieces:  # type: ignore[type-var]
+            await anext(pieces)
+            watching = asyncio.create_task(other())
+            read = len([piece async for piece in pieces])
+        over.set()
+        await watching
+        await model.close()
+        return read, turns
+
+    chunked = HEAD.replace(b"Connection: close", b"Transfer-Encoding: chunked")
+    words = [event("word ")] * 3_000 + [event(finish="stop"), DONE]
+    flood = b"".join(b"%x\r\n%s\r\n" % (len(word), word) for word in words) + b"0\r\n\r\n"
+    with scripted([chunked + flood]) as server:
+        read, turns = asyncio.run(run(server.base_url))
+    assert read == 3_000
+    assert turns > 150  # an event has two lines
+
+
 def test_hanging_up_reaches_the_server() -> None:
     async def first_piece(base_url: str) -> str:
         model = OpenAiChatModel(ChatEndpoint(base_url, "tiny"))

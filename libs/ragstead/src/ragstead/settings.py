@@ -285,6 +285,9 @@ class ChatModelSettings(_Section):
 
     base_url: str = Field(pattern="^https?://")
     """Up to the version: `http://127.0.0.1:8000/v1`."""
+    profile: str | None = None
+    """The profile that its server was started with; `model`, `api`, `context_tokens`, `can` and `counts_tokens` are
+    taken from it where they are not given here."""
     model: str | None = None
     """The model's name there. Null: the name that it has here."""
     api_key: SecretReference | None = None
@@ -294,8 +297,9 @@ class ChatModelSettings(_Section):
     """Evidence leaves this house: only for collections that say `egress: allow`."""
     context_tokens: int = Field(4096, ge=256)
     """Tokens of prompt and answer together. Higher: more evidence and conversation fit."""
-    can: tuple[Literal["tools", "response_format", "logprobs", "n"], ...] = ()
-    """What it can do beyond words when a request names it; asked for anything else of these, we answer 400."""
+    can: tuple[Literal["chat", "tools", "response_format", "logprobs", "n"], ...] = ()
+    """What it can do beyond words when a request names it; asked for anything else of these, we answer 400.
+    `chat`: a base model (`api: completions`) may be named too, as its server has a chat template for it."""
     counts_tokens: bool = False
     """The server counts tokens at `/tokenize`, as vLLM does. False: they are estimated, rather too many."""
     connect_s: float = Field(2, gt=0)
@@ -305,10 +309,25 @@ class ChatModelSettings(_Section):
     total_s: float = Field(300, gt=0)
 
 
+class VllmSettings(_Section):
+    """`ragstead serve generation`: a vLLM of our own, in an environment of its own."""
+
+    python: Path = Path(".generation/bin/python")
+    """Of that environment, which `scripts/generation_env.py` makes."""
+    port: int = Field(8000, ge=1, le=65535)
+    api_key: SecretReference | None = None
+    """Asked of those who call it under `/v1`; its other paths stay open. Needed where the host is not loopback."""
+    ready_s: float = Field(1800, gt=0)
+    """Seconds for loading a model, and for fetching it the first time."""
+
+
 class GenerationSettings(_Section):
     """The models that may write answers."""
 
     models: Mapping[str, ChatModelSettings] = {}
+    vllm: VllmSettings = VllmSettings()
+    profiles_dir: Path | None = None
+    """Folder of model profiles of your own, `NAME.yaml`; looked at before those that come with us."""
     prompts_dir: Path | None = None
     """Folder of prompt templates of your own, `NAME.yaml`; looked at before those that come with us."""
     routing: Path | None = None

@@ -35,6 +35,17 @@ EmbeddingPortOption = Annotated[
     int | None,
     typer.Option("--port", help="Port; the configuration's (8081) if not given.", min=0, max=65535),
 ]
+ProfileOption = Annotated[
+    str, typer.Option("--profile", metavar="NAME", help="Profile of configs/generation, or of your own folder.")
+]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="MODEL", help="A folder or hub name in place of the profile's model.")
+]
+VllmPortOption = Annotated[
+    int | None,
+    typer.Option("--port", help="Port; the configuration's (8000) if not given.", min=0, max=65535),
+]
+PrintCommandOption = Annotated[bool, typer.Option("--print-command", help="Print what would be run, and run nothing.")]
 SamplesOption = Annotated[
     Path | None,
     typer.Option("--samples", metavar="DIR", help="Folder to ingest into 'default' if the store is empty."),
@@ -66,12 +77,39 @@ def embedding(invocation: Invocation, port: EmbeddingPortOption = None) -> int:
     return _run(run_embedding(invocation.settings(), port, on_ready=ready))
 
 
+async def generation(
+    invocation: Invocation,
+    profile: ProfileOption,
+    port: VllmPortOption = None,
+    model: ModelOption = None,
+    print_command: PrintCommandOption = False,
+) -> int:
+    """Serve a language model with vLLM, until Ctrl-C; ends with vLLM's exit code."""
+    from ragstead_generation.serving import Wanted, command_of, run_generation
+
+    settings, wanted = invocation.settings(), Wanted(profile, model, port)
+    if print_command:
+        command = command_of(settings, wanted)
+        document = {"command": list(command.words), "environment": command.environment}
+        invocation.show(document, lambda: console().print(str(command)))
+        return 0
+
+    def ready(url: str) -> None:
+        if invocation.json:
+            print_json({"url": url, "pid": os.getpid()})
+        else:
+            console().print(f"vLLM serves {profile} on {url}/v1", style="bold")
+
+    return await run_generation(settings, wanted, environ=invocation.environ, on_ready=ready)
+
+
 def register(app: typer.Typer) -> None:
     """List the verbs."""
     verb(app, "up", example="ragstead up --port 8080")(up)
     group = typer.Typer(help="Serve one service.", rich_markup_mode=None)
     verb(group, "gateway", example="ragstead serve gateway --port 8080")(gateway)
     verb(group, "embedding", example="ragstead serve embedding --port 8081")(embedding)
+    verb(group, "generation", example="ragstead serve generation --profile llama-3.1-8b")(generation)
     app.add_typer(group, name="serve")
 
 

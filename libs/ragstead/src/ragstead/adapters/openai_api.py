@@ -21,6 +21,7 @@ from ragstead.surrogates import without_surrogates
 
 _FINISH: dict[str, Literal["stop", "length"]] = {"length": "length", "max_tokens": "length"}
 _MAX_LINE_BYTES = 1_000_000
+_LINES_AT_ONCE = 32
 _BYTES_A_TOKEN = 3
 _AGAIN = {429, 500, 502, 503, 504}
 _AGAIN_AFTER_S = 0.25
@@ -150,7 +151,9 @@ class _Server:
                 *complete, waiting = (waiting + chunk).split(b"\n")
                 if max(map(len, (waiting, *complete))) > _MAX_LINE_BYTES:
                     raise self.down("sent a line without end")
-                for line in complete:
+                for n, line in enumerate(complete, start=1):
+                    if n % _LINES_AT_ONCE == 0:  # what has come already is read without waiting, and others wait
+                        await asyncio.sleep(0)
                     if line.startswith(b"data:"):
                         yield line.removeprefix(b"data:").decode("utf-8", "replace").strip()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
+from ragstead.bootstrap.chat_models import chat_models
 from ragstead.bootstrap.generation import PROMPTS, open_breaker, open_chat_model
 from ragstead.bootstrap.routing import EXTRACTIVE, open_routing
 from ragstead.pipelines.dialogue import DialogueModel
@@ -21,7 +22,7 @@ def open_memory(settings: Settings, turns: ConversationTurns, stack: AsyncExitSt
     Raises:
         ConfigurationError: If the model is not described, or a template is off.
     """
-    models = settings.deployment.generation.models
+    models = chat_models(settings)
     name = dialogue_model_name(settings)
     rooms = [models[one].context_tokens // 4 for one in open_routing(settings).names]
     budget = min([settings.pipeline.conversation.max_history_tokens, *rooms])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragstead.adapters.extractive import ExtractiveGenerator
+from ragstead.bootstrap.chat_models import chat_models
 from ragstead.bootstrap.routing import EXTRACTIVE, open_routing, open_shadow
 from ragstead.errors import ConfigurationError
 from ragstead.pipelines.generate import PromptedGenerator, PromptPlan
@@ -75,12 +76,13 @@ def prompt_templates(settings: Settings) -> dict[str, PromptTemplate]:
 def open_relays(settings: Settings, stack: AsyncExitStack) -> dict[str, ModelRelay]:
     """Return what passes requests on, for each model that a request may name; what is to be closed goes on `stack`.
 
-    Base models, which have no chat API, are none of them.
+    Base models without a chat template are none of them.
 
     Raises:
-        ConfigurationError: If a secret's reference leads nowhere.
+        ConfigurationError: If a secret's reference leads nowhere, or a profile is not there or off.
     """
-    chat = {name: given for name, given in settings.deployment.generation.models.items() if given.api == "chat"}
+    described = chat_models(settings)
+    chat = {name: given for name, given in described.items() if given.api == "chat" or "chat" in given.can}
     if not chat:
         return {}
     from ragstead.adapters.openai_api import OpenAiRelay  # noqa: PLC0415  (httpx, when it is needed)
@@ -108,7 +110,7 @@ def open_chat_model(settings: Settings, name: str, param: str, stack: AsyncExitS
     """
     from ragstead.adapters.openai_api import OpenAiChatModel  # noqa: PLC0415  (httpx, when it is needed)
 
-    models = settings.deployment.generation.models
+    models = chat_models(settings)
     if name not in models:
         known = ", ".join([EXTRACTIVE, *models])
         raise ConfigurationError(

@@ -10,6 +10,7 @@ from typing import Any
 from ragstead.answering.selection import SelectionSettings, sentence_selector
 from ragstead.answering.support import support_model
 from ragstead.bootstrap.agent import planner_name
+from ragstead.bootstrap.chat_models import chat_models
 from ragstead.bootstrap.conversations import dialogue_model_name, dialogue_templates
 from ragstead.bootstrap.embedding import EmbeddingModel
 from ragstead.bootstrap.generation import prompt_templates
@@ -54,7 +55,7 @@ def retrieval_plan(settings: Settings) -> RetrievalPlan:
 def answer_plan(settings: Settings, index_identity: str) -> AnswerPlan:
     """Return how evidence becomes an answer, under the release's id."""
     answer = settings.pipeline.answer
-    served = settings.deployment.generation.models
+    served = chat_models(settings)
     reader = dialogue_model_name(settings)
     readers = [reader] if reader is not None and reader in served else []
     planner = planner_name(settings)
