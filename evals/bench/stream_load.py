@@ -23,11 +23,13 @@ class Streamed:
         first_ms: From each request to its first words.
         whole_ms: To its end.
         seconds: All of them together.
+        refused: Answers that were none.
     """
 
     first_ms: list[float] = field(default_factory=list)
     whole_ms: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    refused: int = 0
 
     @property
     def a_second(self) -> float:
@@ -55,7 +57,7 @@ async def streams(
         mark: What stands in the event whose time is `first_ms`; None for the first words.
 
     Raises:
-        Undrivable: If an answer is no stream that ends as it should.
+        Undrivable: If a stream does not end as it should.
     """
     found, request = Streamed(), request_of(body)
     began = time.perf_counter()
@@ -69,22 +71,30 @@ async def streams(
     return found
 
 
+class _Refused(Exception):
+    """Raised where an answer has another status than 200."""
+
+
 async def _client(port: int, request: bytes, span: tuple[float, float], found: Streamed, mark: bytes) -> None:
     await asyncio.sleep(span[0] - time.perf_counter())
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        while time.perf_counter() < span[1]:
-            began = time.perf_counter()
-            writer.write(request)
-            found.first_ms.append((await _until(reader, mark) - began) * 1000)
-            found.whole_ms.append((await _until(reader, b"data: [DONE]") - began) * 1000)
-            await _end(reader)
-    except (OSError, asyncio.IncompleteReadError) as error:
-        raise Undrivable(f"port {port} broke off: {error!r}") from error
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+    while time.perf_counter() < span[1]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            while time.perf_counter() < span[1]:
+                began = time.perf_counter()
+                writer.write(request)
+                first = await _until(reader, mark)
+                found.whole_ms.append((await _until(reader, b"data: [DONE]") - began) * 1000)
+                found.first_ms.append((first - began) * 1000)
+                await _end(reader)
+        except _Refused:
+            found.refused += 1
+        except (OSError, asyncio.IncompleteReadError) as error:
+            raise Undrivable(f"port {port} broke off: {error!r}") from error
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 async def _until(reader: asyncio.StreamReader, mark: bytes) -> float:
@@ -94,7 +104,7 @@ async def _until(reader: asyncio.StreamReader, mark: bytes) -> float:
         if mark in line and b'"content":""' not in line and b'"content": ""' not in line:
             return time.perf_counter()
         if line.startswith(b"HTTP/1.1 ") and b" 200 " not in line:
-            raise Undrivable(f"answered {line!r}: {(await reader.read(500))!r}")
+            raise _Refused
 
 
 async def _end(reader: asyncio.StreamReader) -> None:

@@ -307,7 +307,7 @@ def test_answer_that_nobody_waits_for_and_one_that_breaks_off_leave_nothing(tmp_
         stream.close()
         assert server.hung_up.wait(10)
         with pytest.raises(openai.APITimeoutError):
-            caller.client.with_options(timeout=1.0).chat.completions.create(
+            caller.client.with_options(timeout=5.0).chat.completions.create(
                 model="ragstead",
                 messages=[{"role": "user", "content": "When does the tide turn?"}],
                 extra_body={"rag": {"conversation_id": conversation_id}},

@@ -1,11 +1,12 @@
-"""The least that passes a stream on: Starlette and httpx, no checks, no names, no limits. `PORT MODEL_SERVER_URL`."""
+"""The least that passes a stream on: Starlette and aiohttp, no checks, no names, no limits. `PORT MODEL_SERVER_URL`."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import AsyncIterator
 
-import httpx
+import aiohttp
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,25 +16,30 @@ from starlette.routing import Route
 
 def app_of(url: str) -> Starlette:
     """Return the app that passes chat completions on to `url`."""
-    client = httpx.AsyncClient(limits=httpx.Limits(max_connections=None, max_keepalive_connections=256), timeout=60)
+    sessions: list[aiohttp.ClientSession] = []
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+            sessions.append(session)
+            yield
 
     async def relay(request: Request) -> Response:
-        sent = client.build_request(
-            "POST", url, content=await request.body(), headers={"content-type": "application/json"}
-        )
-        response = await client.send(sent, stream=True)
+        headers = {"content-type": "application/json"}
+        response = await sessions[0].post(url, data=await request.body(), headers=headers)
 
         async def body() -> AsyncIterator[bytes]:
-            async for some in response.aiter_raw():
+            async for some in response.content.iter_any():
                 yield some
-            await response.aclose()
+            response.release()
 
-        return StreamingResponse(body(), response.status_code, media_type=response.headers["content-type"])
+        return StreamingResponse(body(), response.status, media_type=response.headers["content-type"])
 
     async def ready(_: Request) -> Response:
         return Response("{}")
 
-    return Starlette(routes=[Route("/v1/chat/completions", relay, methods=["POST"]), Route("/health/ready", ready)])
+    routes = [Route("/v1/chat/completions", relay, methods=["POST"]), Route("/health/ready", ready)]
+    return Starlette(routes=routes, lifespan=lifespan)
 
 
 if __name__ == "__main__":
