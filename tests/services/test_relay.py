@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import openai
 import pytest
 
@@ -167,3 +169,65 @@ def test_requests_that_were_passed_on_are_counted(tmp_path: Path) -> None:
         up.ask()
         text = up.client._client.get(f"{up.url}/metrics").text
     assert 'ragstead_relayed_total{model="tiny",status="200"} 1.0' in text
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "says"),
+    [
+        (b"{", "application/json", 400, "JSON"),
+        (b"[1]", "application/json", 400, ""),
+        (b"null", "application/json", 400, ""),
+        (b'{"model": ["tiny"], "messages": [{"role": "user", "content": "x"}]}', "application/json", 400, "model"),
+        (b'{"model": "tiny"}', "application/json", 400, "messages"),
+        (b'{"model": "tiny", "messages": [], "colour": 1}', "application/json", 400, ""),
+        (b'{"model": "nobody", "messages": [{"role": "user", "content": "x"}]}', "application/json", 404, "nobody"),
+        (b'{"model": "tiny", "messages": [{"role": "user", "content": "\\ud800"}]}', "application/json", 400, ""),
+        (b"x" * (17 << 20), "application/json", 413, "limit"),
+        (b'{"model": "tiny", "messages": [{"role": "user", "content": "x"}]}', "text/plain", 400, ""),
+    ],
+    ids=range(10),
+)
+def test_what_is_off_is_refused_as_everywhere_and_reaches_no_model(
+    tmp_path: Path, body: bytes, content_type: str, status: int, says: str
+) -> None:
+    with gateway(tmp_path, whole()) as up:
+        answer = httpx.post(f"{up.url}/v1/chat/completions", content=body, headers={"content-type": content_type})
+        assert answer.status_code == status
+        assert says in answer.json()["error"]["message"]
+        assert up.server.asked == []
+
+
+def test_body_in_pieces_arrives_and_one_over_the_limit_in_pieces_is_refused(tmp_path: Path) -> None:
+    def pieces(size: int) -> Iterator[bytes]:
+        yield b'{"model": "tiny", "messages": [{"role": "user", "content": "'
+        for _ in range(size):
+            yield b"a" * (1 << 20)
+        yield b'"}]}'
+
+    with gateway(tmp_path, whole()) as up:
+        url, headers = f"{up.url}/v1/chat/completions", {"content-type": "application/json"}
+        assert httpx.post(url, content=pieces(2), headers=headers, timeout=20).status_code == 200
+        assert len(up.server.asked) == 1
+        try:
+            refused = httpx.post(url, content=pieces(20), headers=headers, timeout=20).status_code
+        except httpx.TransportError:
+            refused = 413  # it was answered and hung up on before all had been sent
+        assert refused == 413
+        assert len(up.server.asked) == 1
+
+
+def test_client_that_is_gone_before_its_body_is_whole_reaches_no_model(tmp_path: Path) -> None:
+    with gateway(tmp_path, whole()) as up:
+        host, port = up.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as sock:
+            head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
+            sock.sendall(f'{head}content-length: 500\r\n\r\n{{"model": "tiny"'.encode())
+        assert up.ask().choices[0].message.content == "ahoy"
+        assert len(up.server.asked) == 1
+
+
+def test_metrics_book_what_was_passed_on_under_its_route(tmp_path: Path) -> None:
+    with gateway(tmp_path, whole()) as up:
+        up.ask()
+        metrics = httpx.get(f"{up.url}/metrics").text
+    assert 'ragstead_http_requests_total{method="POST",route="/v1/chat/completions",status="200"} 1.0' in metrics

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from ragstead_serving.auth import BearerAuth
 from ragstead_serving.body_limit import BodyLimit
@@ -25,6 +28,7 @@ def create_service(
     options: ServiceOptions,
     readiness: Readiness,
     metrics: HttpMetrics | None = None,
+    innermost: Callable[[ASGIApp], ASGIApp] | None = None,
 ) -> FastAPI:
     """Return an app with health, metrics and OpenAPI, to which the service adds its routes.
 
@@ -39,6 +43,7 @@ def create_service(
         options: Its limits and doors.
         readiness: Asked by `/health/ready`.
         metrics: Where requests are booked; None for a new one.
+        innermost: Wraps the routes, inside of everything else; None for nothing.
     """
     metrics = metrics or HttpMetrics()
     app = FastAPI(
@@ -53,6 +58,8 @@ def create_service(
     install_openapi(app, with_keys=bool(options.api_keys), open_paths=options.open_paths)
     app.include_router(health_router(readiness, metrics))
     # what is added last is outermost
+    if innermost is not None:
+        app.add_middleware(innermost)
     app.add_middleware(BodyLimit, options=options)
     app.add_middleware(InFlightBound, limit=options.max_in_flight, exempt=ALWAYS_ANSWERED)
     app.add_middleware(BearerAuth, keys=options.api_keys, open_paths=options.open_paths)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
 from fastapi import Response
 from prometheus_client import (
@@ -63,6 +64,7 @@ class Measured:
     def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._booking = lru_cache(maxsize=1024)(self._opened)  # finding three labelled metrics takes a while
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and measure it."""
@@ -88,8 +90,14 @@ class Measured:
     def _book(self, scope: Scope, status: int, head_s: float, total_s: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = getattr(scope.get("route"), "path", "unmatched")
-        self._metrics.requests.labels(method, route, str(status)).inc()
-        self._metrics.latency.labels(method, route).observe(total_s)
-        self._metrics.first_byte.labels(method, route).observe(head_s)
+        requests, latency, first_byte = self._booking(method, route, status)
+        requests.inc()
+        latency.observe(total_s)
+        first_byte.observe(head_s)
         if status >= 400:
             self._metrics.errors.labels(method, route, str(status)).inc()
+
+    def _opened(self, method: str, route: str, status: int) -> tuple[Counter, Histogram, Histogram]:
+        metrics = self._metrics
+        requests = metrics.requests.labels(method, route, str(status))
+        return requests, metrics.latency.labels(method, route), metrics.first_byte.labels(method, route)

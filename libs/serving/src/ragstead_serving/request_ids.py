@@ -14,6 +14,7 @@ from ragstead_serving.responses import JsonResponse
 from ragstead_serving.sse import event
 
 HEADER = "x-request-id"
+_RAW_HEADER = HEADER.encode()
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class RequestIds:
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = request_id
+                message["headers"] = [*message.get("headers", ()), (_RAW_HEADER, request_id.encode())]
             await send(message)
 
         await self._app(scope, receive, send_named)

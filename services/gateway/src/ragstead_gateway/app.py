@@ -6,9 +6,11 @@ import dataclasses
 import importlib.metadata
 import re
 from collections.abc import Sequence
+from functools import partial
 
 from fastapi import FastAPI
 
+from ragstead_gateway.bare_models import BareModels
 from ragstead_gateway.batches import batches_router
 from ragstead_gateway.chat import AnswerCounter, chat_router, pipeline_views
 from ragstead_gateway.conversations import conversations_router
@@ -51,9 +53,15 @@ def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
     metrics = HttpMetrics()
     version = importlib.metadata.version("ragstead")
     app = create_service(
-        "Ragstead", _DESCRIPTION, version, options=options, readiness=platform.readiness, metrics=metrics
+        "Ragstead",
+        _DESCRIPTION,
+        version,
+        options=options,
+        readiness=platform.readiness,
+        metrics=metrics,
+        innermost=partial(BareModels, relays=platform.relays, counter=RelayCounter(metrics.registry)),
     )
-    app.include_router(chat_router(platform, AnswerCounter(metrics.registry), RelayCounter(metrics.registry)))
+    app.include_router(chat_router(platform, AnswerCounter(metrics.registry)))
     for router in (search_router, files_router, stores_router, store_files_router, batches_router, documents_router):
         app.include_router(router(platform))
     app.include_router(conversations_router(platform))

@@ -17,7 +17,6 @@ from ragstead_gateway.answers import Completion
 from ragstead_gateway.asking import ask_request
 from ragstead_gateway.examples import CHAT, CHAT_ANSWER, STREAM
 from ragstead_gateway.facade import Platform, ServedModel
-from ragstead_gateway.relaying import RelayCounter, relay_chat
 from ragstead_serving.auth import caller_of
 from ragstead_serving.disconnects import while_connected
 from ragstead_serving.openapi import Responses, errors
@@ -67,13 +66,12 @@ async def _counted(
             yield counter.count(piece) if isinstance(piece, Answer) else piece
 
 
-def chat_router(platform: Platform, counter: AnswerCounter, relayed: RelayCounter) -> APIRouter:
+def chat_router(platform: Platform, counter: AnswerCounter) -> APIRouter:
     """Return the route `/v1/chat/completions`.
 
     Args:
         platform: What answers.
         counter: Books answers.
-        relayed: Books requests that are passed on to the model that they name.
     """
     router = APIRouter(route_class=ServiceRoute, tags=["chat"])
     models = {model.name: model for model in platform.models}
@@ -88,9 +86,10 @@ def chat_router(platform: Platform, counter: AnswerCounter, relayed: RelayCounte
     async def create_chat_completion(
         request: Request, body: Annotated[ChatBody, Body(openapi_examples=CHAT)]
     ) -> Response:
-        """Answer the last message from a collection, every claim with its evidence; or pass it on to a bare model."""
-        if body.model in platform.relays:
-            return await relay_chat(request, body, platform.relays[body.model], relayed)
+        """Answer the last message from a collection, every claim with its evidence; or pass it on to a bare model.
+
+        What names a bare model does not come here: see `BareModels`.
+        """
         find(body.model)
         asked = ask_request(body, max_question_chars=max_chars, owner=caller_of(request))
         completion = Completion(body.model, bool(body.stream_options and body.stream_options.include_usage))

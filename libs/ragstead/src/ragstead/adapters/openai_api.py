@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -22,7 +23,9 @@ from ragstead.surrogates import without_surrogates
 _FINISH: dict[str, Literal["stop", "length"]] = {"length": "length", "max_tokens": "length"}
 _MAX_LINE_BYTES = 1_000_000
 _LINES_AT_ONCE = 32
+_AT_ONCE_BYTES = 1 << 19
 _BYTES_A_TOKEN = 3
+_JSON = {"Content-Type": "application/json"}
 _AGAIN = {429, 500, 502, 503, 504}
 _AGAIN_AFTER_S = 0.25
 
@@ -91,10 +94,12 @@ class _Server:
         """
         patience_s = self.endpoint.first_token_s if body.get("stream") else self.endpoint.total_s
         url = f"{self.endpoint.base_url.rstrip('/')}/{path}"
+        sent = json.dumps(body).encode()
         for left in range(self.endpoint.retries, -1, -1):
             try:
                 async with asyncio.timeout(patience_s):
-                    response = await self._session.post(url, json=body, allow_redirects=False)
+                    data = sent if len(sent) <= _AT_ONCE_BYTES else io.BytesIO(sent)  # in pieces, others get a turn
+                    response = await self._session.post(url, data=data, headers=_JSON, allow_redirects=False)
             except aiohttp.ConnectionTimeoutError as error:
                 if not left:
                     raise self.down(f"can't be reached: no connection in {self.endpoint.connect_s:g} s") from error
