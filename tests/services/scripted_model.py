@@ -65,7 +65,11 @@ class ScriptedModel:
             for step in script:
                 if isinstance(step, bytes):
                     writer.write(step)
-                    await writer.drain()
+                    try:
+                        await writer.drain()
+                    except ConnectionError:
+                        self.hung_up.set()  # seen by writing before it was seen by reading
+                        raise
                 elif isinstance(step, str):
                     writer.transport.abort()
                 else:
