@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ragstead.bootstrap.platform import Platform, open_platform
 from ragstead.model import Answer
-from ragstead.pipelines.answer import AskRequest
+from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.ingest import Submission
 from ragstead.settings import load_settings
 from ragstead_cli.suite_evaluation import Case, answer_measures, normalised, read_suite

@@ -26,7 +26,7 @@ BANNED_NAMES = {
     "handlers",
     "misc",
 }
-READS_ENVIRONMENT = {"settings", "verb"}
+READS_ENVIRONMENT = {"loading", "verb"}
 """Names of the modules that may read the environment, at most two files: the settings and the command line."""
 BLIND_EXCEPTS_PER_1000_LINES = 1.0
 

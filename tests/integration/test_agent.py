@@ -16,7 +16,7 @@ from ragstead.bootstrap.platform import Platform, open_platform
 from ragstead.errors import ConfigurationError
 from ragstead.filters import parse_filter
 from ragstead.model import AgentStep, Answer, Reason, Strategy
-from ragstead.pipelines.answer import AskRequest
+from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.ingest import Submission
 from ragstead.settings import Settings, load_settings
 from services.live_server import serving_platform

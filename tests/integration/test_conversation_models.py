@@ -16,7 +16,7 @@ from ragstead.bootstrap.platform import Platform, open_platform
 from ragstead.errors import ConfigurationError
 from ragstead.memory import estimated_tokens
 from ragstead.model import Answer
-from ragstead.pipelines.answer import AskRequest
+from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.ingest import Submission
 from ragstead.ports.conversations import ANONYMOUS
 from ragstead.ports.generator import Message

@@ -20,7 +20,7 @@ from ragstead.bootstrap.models import weights_dir
 from ragstead.bootstrap.platform import open_platform
 from ragstead.errors import ConfigurationError, Forbidden, IndexMismatch, NotFound, Unavailable
 from ragstead.model import Strategy
-from ragstead.pipelines.answer import AskRequest
+from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.ingest import Submission
 from ragstead.pipelines.retrieve import SearchRequest
 from ragstead.settings import Settings, load_settings

@@ -14,7 +14,7 @@ import yaml
 from ragstead.bootstrap.platform import Platform, open_platform
 from ragstead.errors import ConfigurationError, InvalidRequest
 from ragstead.model import Answer, Reason, Verdict
-from ragstead.pipelines.answer import AskRequest
+from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.ingest import Submission
 from ragstead.ports.generator import Message, Sampling
 from ragstead.settings import Settings, load_settings

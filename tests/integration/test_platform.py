@@ -17,7 +17,7 @@ from ragstead.bootstrap.platform import Platform, open_platform
 from ragstead.errors import ConfigurationError, IndexMismatch, InvalidRequest, NotFound, StoreInUse
 from ragstead.filters import parse_filter
 from ragstead.model import Answer, Reason, State, Strategy
-from ragstead.pipelines.answer import AskRequest
+from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.ingest import Submission
 from ragstead.pipelines.retrieve import SearchRequest
 from ragstead.ports.generator import Sampling

@@ -15,7 +15,7 @@ import yaml
 
 from ragstead.bootstrap.platform import Platform, open_platform
 from ragstead.errors import ConfigurationError
-from ragstead.pipelines.answer import AskRequest
+from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.ingest import Submission
 from ragstead.settings import Settings, load_settings
 from ragstead_gateway.app import create_app

@@ -14,7 +14,7 @@ from ragstead.bootstrap.plans import answer_plan
 from ragstead.bootstrap.platform import open_platform
 from ragstead.errors import ConfigurationError, InvalidRequest, Unavailable
 from ragstead.model import Reason
-from ragstead.pipelines.answer import AskRequest
+from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.ingest import Submission
 from ragstead.ports.generator import Sampling
 from ragstead.prompting import read_template

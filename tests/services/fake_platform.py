@@ -31,7 +31,7 @@ from ragstead.model import (
     StoredFile,
     Verdict,
 )
-from ragstead.pipelines.answer import AskRequest
+from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.embed import EmbedPipeline
 from ragstead.pipelines.encode_queue import EncodeQueue, QueueLimits
 from ragstead.pipelines.ingest import Submission

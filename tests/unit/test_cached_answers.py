@@ -15,7 +15,7 @@ from ragstead.adapters.cachetools_cache import MemoryCache
 from ragstead.errors import NotFound, Unavailable
 from ragstead.filters import parse_filter
 from ragstead.model import Answer, Chunk, Citation, Collection, Reason, Receipt, StoredChunk, Strategy, Verdict
-from ragstead.pipelines.answer import AskRequest
+from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.cached_answers import CachedAnswers, CachePlan
 from ragstead.ports.cache import Cache
 from ragstead.ports.generator import Message, Sampling

@@ -10,7 +10,7 @@ import pytest
 
 from ragstead.errors import Conflict, NotFound, RagsteadError, Unavailable
 from ragstead.model import Answer, Collection, Receipt
-from ragstead.pipelines.answer import AskRequest
+from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.converse import ConversationPipeline, title_of
 from ragstead.pipelines.recall import Memory
 from ragstead.ports.conversations import ANONYMOUS

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ragstead.errors import InvalidRequest
 from ragstead.filters import Filter, parse_filter
-from ragstead.pipelines.answer import AskRequest
+from ragstead.pipelines.asking import AskRequest
 from ragstead.ports.conversations import ANONYMOUS
 from ragstead.ports.generator import Message, Sampling
 from ragstead.wire import ChatBody, ChatMessage

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Protocol
 
 from ragstead.model import Answer, Collection, StoredFile
-from ragstead.pipelines.answer import AskRequest
+from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.ingest import Submission
 from ragstead.pipelines.retrieve import SearchRequest, SearchResult
 from ragstead.ports.blob_store import BlobStore

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack
 
 from ragstead.adapters.cachetools_cache import MemoryCache
 from ragstead.model import Collection
-from ragstead.pipelines.answer import AskRequest
-from ragstead.pipelines.cached_answers import Answering, CachedAnswers, CachePlan
+from ragstead.pipelines.asking import Answerer, AskRequest
+from ragstead.pipelines.cached_answers import CachedAnswers, CachePlan
 from ragstead.pipelines.route import RoutedGenerator
 from ragstead.ports.cache import Cache
 from ragstead.ports.generator import GenerationRequest, Generator
@@ -21,7 +21,7 @@ _PREFIX = b"ragstead:answer:"
 
 
 def cached(
-    answering: Answering,
+    answering: Answerer,
     settings: Settings,
     parts: tuple[LiveChunks, Generator],
     release: str,

@@ -8,55 +8,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from ragstead.answering.support import Support
-from ragstead.errors import InvalidRequest
-from ragstead.filters import Filter
-from ragstead.model import AgentStep, Answer, Hit, Reason, Receipt, Strategy
+from ragstead.model import AgentStep, Answer, Hit, Reason, Receipt
+from ragstead.pipelines.asking import AskRequest, answer_of
 from ragstead.pipelines.retrieve import RetrievePipeline, SearchRequest, SearchResult, Stopwatch
 from ragstead.pipelines.template_choice import TemplateChoice
 from ragstead.pipelines.verify import VerifiedText, Verifier
-from ragstead.ports.conversations import ANONYMOUS
-from ragstead.ports.generator import EvidenceSentence, GenerationRequest, Generator, Message, Piece, Sampling
-
-
-@dataclass(frozen=True, slots=True)
-class AskRequest:
-    """A question and where to look for its answer.
-
-    Attributes:
-        question: In words; one that can be understood without the conversation, once that is condensed.
-        collection: Name or id.
-        messages: The conversation, oldest first, the last turn in the words of its user.
-        filter: Which documents may be used; None for all.
-        k: Passages to answer from; None for the configured number.
-        strategy: None for the configured one.
-        sampling: How a model draws tokens.
-        affinity: The same for all questions of a conversation.
-        template: Name of the prompt template that a model writes with; None for the configured one.
-        conversation_id: Of the conversation that the server keeps, or None.
-        owner: Who asks, as far as conversations go.
-        history_may_leave: Whether a hosted model may read the conversation; the evidence has a word of its own.
-        agent: Whether to search several times.
-        private: Whether it is a turn of a conversation that its owner may delete, and is written down nowhere else.
-    """
-
-    question: str
-    collection: str = "default"
-    messages: tuple[Message, ...] = ()
-    filter: Filter | None = None
-    k: int | None = None
-    strategy: Strategy | None = None
-    sampling: Sampling = field(default_factory=Sampling)
-    affinity: str = ""
-    template: str | None = None
-    conversation_id: str | None = None
-    owner: str = ANONYMOUS
-    history_may_leave: bool = True
-    private: bool = False
-    agent: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.question.strip():
-            raise InvalidRequest("the question is empty; ask something", param="messages")
+from ragstead.ports.generator import EvidenceSentence, GenerationRequest, Generator, Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +142,7 @@ class AnswerPipeline:
             NotFound: If the collection is not there.
             Unavailable: If a part is down.
         """
-        async with aclosing(self.stream(request)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Answer):
-                    return piece
-        raise AssertionError("a stream ends with its answer")
+        return await answer_of(self.stream(request))
 
     async def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
         """Yield the answer's text as it is checked, and last the answer, whose content is all of it.

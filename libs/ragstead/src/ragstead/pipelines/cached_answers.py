@@ -11,12 +11,11 @@ import unicodedata
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, fields, replace
-from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
 from ragstead.model import Answer, Collection
-from ragstead.pipelines.answer import AskRequest
+from ragstead.pipelines.asking import Answerer, AskRequest, answer_of
 from ragstead.pipelines.route import is_fallback
 from ragstead.ports.cache import Cache
 
@@ -26,14 +25,6 @@ _ANSWERS: TypeAdapter[Answer] = TypeAdapter(Answer)
 _TOLD_OTHERWISE = {"question", "messages", "collection", "affinity", "owner", "conversation_id", "private"}
 """Fields of a request that stand in the key in another form, or, as affinity, by what follows from them; the last
 three are of conversations that the server keeps, whose answers are kept nowhere else."""
-
-
-class Answering(Protocol):
-    """What answers, by the shape of `AnswerPipeline`."""
-
-    def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
-        """Yield checked pieces of text, then the answer."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +58,7 @@ class CachedAnswers:
     """
 
     def __init__(
-        self, answering: Answering, collection: Callable[[str], Awaitable[Collection]], plan: CachePlan
+        self, answering: Answerer, collection: Callable[[str], Awaitable[Collection]], plan: CachePlan
     ) -> None:
         self._answering = answering
         self._collection = collection
@@ -81,11 +72,7 @@ class CachedAnswers:
             NotFound: If the collection is not there.
             Unavailable: If a part is down.
         """
-        async with aclosing(self.stream(request)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Answer):
-                    return piece
-        raise AssertionError("a stream ends with its answer")
+        return await answer_of(self.stream(request))
 
     async def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
         """Yield the answer's text as it is checked, in one piece where it was kept, and last the answer.

@@ -6,11 +6,10 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from ragstead.errors import Conflict, NotFound
 from ragstead.model import Answer, Citation, Collection
-from ragstead.pipelines.answer import AskRequest
+from ragstead.pipelines.asking import Answerer, AskRequest, answer_of
 from ragstead.pipelines.recall import Memory, Standalone
 from ragstead.ports.conversations import (
     Conversation,
@@ -23,14 +22,6 @@ from ragstead.ports.conversations import (
 from ragstead.ports.generator import Message
 
 _TITLE_CHARS = 80
-
-
-class Answerer(Protocol):
-    """Answers questions that stand alone."""
-
-    def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
-        """Yield the answer's text as it is checked, and last the answer."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +81,7 @@ class ConversationPipeline:
             Conflict: If another turn of the conversation is being answered.
             Unavailable: If a part is down.
         """
-        async with aclosing(self.stream(request)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Answer):
-                    return piece
-        raise AssertionError("a stream ends with its answer")
+        return await answer_of(self.stream(request))
 
     async def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
         """Yield the answer's text as it is checked, and last the answer, whose content is all of it.

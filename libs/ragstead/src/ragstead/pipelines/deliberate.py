@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from ragstead.answering.support import together
 from ragstead.model import AgentStep
-from ragstead.pipelines.answer import AskRequest, Assessor, Evidence, Finder, Findings
+from ragstead.pipelines.answer import Assessor, Evidence, Finder, Findings
+from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.plan import RULES
 from ragstead.pipelines.retrieve import RetrievePipeline, SearchRequest, SearchResult, Stopwatch
 from ragstead.planning.moves import Bounds, Progress, after_judging, after_planning, pooled

@@ -1,0 +1,105 @@
+"""The half of the settings that an answer depends on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ragstead.model import Strategy
+from ragstead.settings.embedding_models import EmbedderSettings
+from ragstead.settings.section import Section
+
+
+class ChunkerSettings(Section):
+    """How texts are cut."""
+
+    max_tokens: int = Field(254, ge=32)
+    """Word pieces of heading path and chunk; all-MiniLM-L6-v2 reads 254 and its two special ones. Lower: finer hits."""
+    target_tokens: int = Field(160, ge=16)
+    """Word pieces up to which whole paragraphs are packed together, without the heading path."""
+    overlap_tokens: int = Field(0, ge=0, le=100)
+    """Word pieces that a chunk repeats of the one before it. Higher: fewer answers cut in two, a larger index."""
+
+
+class RetrievalSettings(Section):
+    """How evidence is found."""
+
+    strategy: Strategy = Strategy.HYBRID
+    fusion: Literal["convex", "convex-minmax", "rrf"] = "convex"
+    """Weighted scores, each over its bound or over the candidates; or reciprocal ranks."""
+    alpha: float = Field(0.5, ge=0, le=1)
+    """Weight of the dense side. Higher: meaning over words."""
+    candidates: int = Field(100, ge=1, le=1000)
+    """Chunks that each side proposes. Higher: better recall, slower."""
+    prefilter: int = Field(200, ge=1, le=5000)
+    """Chunks that BM25 passes on under `prefilter`. Higher: better recall, slower."""
+    bm25_engine: Literal["tantivy", "rank_bm25"] = "tantivy"
+    pair_weight: float = Field(0.25, ge=0, le=1)
+    """Weight of pairs of neighbouring words in BM25 (tantivy alone). Higher: phrases count more; 0: plain BM25."""
+    reranker: str | None = None
+    """Folder of a cross-encoder; needs the `torch` extra. Null: off."""
+    rerank: int = Field(20, ge=1, le=200)
+    """Chunks that the reranker reads. Higher: better order, slower."""
+
+
+class AnswerSettings(Section):
+    """How evidence becomes an answer."""
+
+    generator: str = "extractive"
+    """`extractive`: sentences of the evidence, quoted, no model; else one of `deployment.generation.models`."""
+    fallbacks: tuple[str, ...] = ()
+    """Models that are asked, in this order, where the first is down or busy; after them the extractive one."""
+    prompt: str = "answer"
+    """Template that a model is asked with: a file of `deployment.generation.prompts_dir`, or one that comes with us."""
+    max_tokens: int = Field(300, ge=1)
+    """Tokens of a model's answer, where the caller names no number. Higher: longer answers, fewer passages that fit."""
+    temperature: float = Field(0, ge=0, le=2)
+    """Of a model, where the caller names none. Higher: other words each time."""
+    passages: int = Field(8, ge=1, le=50)
+    """Chunks that an answer is made from. Higher: more evidence to pick from, slower."""
+    min_support: float = Field(0.08, ge=0, le=1)
+    """Probability of support below which an answer is refused. Higher: fewer answers, and fewer wrong ones."""
+
+
+class ConversationSettings(Section):
+    """What is made of the turns before a question."""
+
+    model: str | None = None
+    """Makes follow-ups stand alone and sums up long histories: one of `deployment.generation.models`. Null: the
+    answer's generator. `extractive`: no model, but rules and the latest turns."""
+    max_history_tokens: int = Field(1500, ge=100)
+    """Tokens of a kept conversation that a model reads. Higher: it remembers more, and fewer passages fit."""
+    patience_s: float = Field(4, gt=0)
+    """Seconds for the model to do either. Higher: fewer follow-ups left to the rules, later answers."""
+
+
+class AgentSettings(Section):
+    """How far `model: "ragstead-agent"` goes for its evidence."""
+
+    planner: str | None = None
+    """Model that plans searches, one of `deployment.generation.models`; `rules`: none does. Null: the one of
+    `pipeline.answer.generator`, and with `extractive` there the rules."""
+    max_steps: int = Field(3, ge=1, le=10)
+    """Rounds of planning, searching and judging. Higher: more is found for hard questions, later."""
+    max_queries: int = Field(4, ge=1, le=10)
+    """Searches of one round, and questions that one question is cut into."""
+    max_tokens: int = Field(6000, ge=0)
+    """Tokens that a model may read and write while it plans; the answer has its own. 0: it is not asked."""
+    patience_s: float = Field(10, gt=0)
+    """Seconds for a model's plan. Higher: fewer plans left to the rules, later answers."""
+    enough: float = Field(0.5, ge=0, le=1)
+    """Probability of support from which no more is searched. Higher: more searches."""
+    passages: int = Field(12, ge=1, le=50)
+    """Chunks that an answer is made from where several searches were made and the caller names no number."""
+
+
+class PipelineSettings(Section):
+    """What an answer depends on."""
+
+    chunker: ChunkerSettings = ChunkerSettings()
+    embedder: EmbedderSettings = EmbedderSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    answer: AnswerSettings = AnswerSettings()
+    conversation: ConversationSettings = ConversationSettings()
+    agent: AgentSettings = AgentSettings()
