@@ -14,13 +14,13 @@ import yaml
 from ragstead.bootstrap.conversations import dialogue_templates
 from ragstead.bootstrap.platform import Platform, open_platform
 from ragstead.errors import ConfigurationError
-from ragstead.memory import estimated_tokens
 from ragstead.model import Answer
 from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.ingest import Submission
 from ragstead.ports.conversations import ANONYMOUS
 from ragstead.ports.generator import Message
 from ragstead.settings import Settings, load_settings
+from ragstead.token_estimates import estimated_tokens
 from services.scripted_model import HEAD, ScriptedModel, Step, event, refuses, says, scripted
 
 T = TypeVar("T")

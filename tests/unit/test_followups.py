@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragstead.analysis import analyse
-from ragstead.memory import Kind, accepted, estimated_tokens, kind_of_question, latest_that_fit, standalone_of
+from ragstead.memory import Kind, accepted, kind_of_question, latest_that_fit, standalone_of
 from ragstead.memory.followups import MAX_CHARS
 from ragstead.ports.generator import Message
+from ragstead.token_estimates import estimated_tokens
 
 HANDBOOK = Path(__file__).parents[2] / "evals" / "handbook.yaml"
 LEAVE = "How many days of parental leave do employees get?"

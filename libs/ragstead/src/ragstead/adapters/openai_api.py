@@ -19,12 +19,12 @@ from ragstead.ports.chat_model import ChatRequest
 from ragstead.ports.generator import Message, Piece, Sampling
 from ragstead.ports.model_relay import Relayed
 from ragstead.surrogates import without_surrogates
+from ragstead.token_estimates import estimated_tokens
 
 _FINISH: dict[str, Literal["stop", "length"]] = {"length": "length", "max_tokens": "length"}
 _MAX_LINE_BYTES = 1_000_000
 _LINES_AT_ONCE = 32
 _AT_ONCE_BYTES = 1 << 19
-_BYTES_A_TOKEN = 3
 _JSON = {"Content-Type": "application/json"}
 _AGAIN = {429, 500, 502, 503, 504}
 _AGAIN_AFTER_S = 0.25
@@ -238,7 +238,7 @@ class OpenAiChatModel:
     async def count(self, texts: Sequence[str]) -> list[int]:
         """Return the tokens of each text as the server counts them, or one for three bytes."""
         if not self._endpoint.counts_tokens:
-            return [len(text.encode("utf-8", "replace")) // _BYTES_A_TOKEN + 1 for text in texts]
+            return [estimated_tokens(text) for text in texts]
         return list(await asyncio.gather(*(self._counted(text) for text in texts)))
 
     async def _counted(self, text: str) -> int:

@@ -85,7 +85,7 @@ def open_relays(settings: Settings, stack: AsyncExitStack) -> dict[str, ModelRel
     chat = {name: given for name, given in described.items() if given.api == "chat" or "chat" in given.can}
     if not chat:
         return {}
-    from ragstead.adapters.openai_api import OpenAiRelay  # noqa: PLC0415  (httpx, when it is needed)
+    from ragstead.adapters.openai_api import OpenAiRelay  # noqa: PLC0415  (aiohttp, when it is needed)
 
     relays: dict[str, ModelRelay] = {}
     for name, given in chat.items():
@@ -108,7 +108,7 @@ def open_chat_model(settings: Settings, name: str, param: str, stack: AsyncExitS
     Raises:
         ConfigurationError: If it is not described, or a secret's reference leads nowhere.
     """
-    from ragstead.adapters.openai_api import OpenAiChatModel  # noqa: PLC0415  (httpx, when it is needed)
+    from ragstead.adapters.openai_api import OpenAiChatModel  # noqa: PLC0415  (aiohttp, when it is needed)
 
     models = chat_models(settings)
     if name not in models:
@@ -128,7 +128,7 @@ def _route(settings: Settings, name: str, plan: PromptPlan, stack: AsyncExitStac
 
 
 def _endpoint(name: str, given: ChatModelSettings) -> ChatEndpoint:
-    from ragstead.adapters.openai_api import ChatEndpoint  # noqa: PLC0415  (httpx, when it is needed)
+    from ragstead.adapters.openai_api import ChatEndpoint  # noqa: PLC0415  (aiohttp, when it is needed)
 
     return ChatEndpoint(
         given.base_url,

@@ -10,6 +10,7 @@ from ragstead.ports.chat_model import ChatModel, ChatRequest
 from ragstead.ports.generator import GenerationRequest, Piece
 from ragstead.prompting import Prompt, PromptTemplate, fitting, passages_of, write_prompt
 from ragstead.streams import closing
+from ragstead.token_estimates import TOKENS_A_TURN_AT_MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,6 @@ class PromptedGenerator:
         bare = write_prompt(template, [], request.question, earlier)
         spoken = "\n".join(one.content for one in bare.messages)
         base, *sizes = await self._model.count([spoken, *passages])
-        turns = _TOKENS_A_TURN * len(bare.messages)
+        turns = TOKENS_A_TURN_AT_MOST * len(bare.messages)
         room = self._model.context_tokens - answer_tokens - base - turns
         return write_prompt(template, passages[: fitting(sizes, room)], request.question, earlier)
-
-
-_TOKENS_A_TURN = 16
-"""Tokens that a model's own template adds to a message, at most."""

@@ -15,9 +15,9 @@ from ragstead.ports.generator import Message, Sampling
 from ragstead.ports.planner import Plan, PlanRequest
 from ragstead.prompting import write_planning_prompt
 from ragstead.streams import closing
+from ragstead.token_estimates import TOKENS_A_TURN_AT_MOST
 
 RULES = "rules"
-_TOKENS_A_TURN = 16
 _PLAN_TOKENS = 200
 """Tokens of a plan; nobody needs more for a few lines."""
 _LEAST_TOKENS = 32
@@ -102,7 +102,7 @@ class ModelPlanner:
             request.question, request.made, request.quotes, request.messages[:-1], request.max_queries
         )
         [spoken] = await self._model.count(["\n".join(one.content for one in prompt)])
-        read = spoken + _TOKENS_A_TURN * len(prompt)
+        read = spoken + TOKENS_A_TURN_AT_MOST * len(prompt)
         room = min(request.max_tokens, self._model.context_tokens) - read
         if room < _LEAST_TOKENS:
             return "would go over the tokens for planning"

@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ragstead.memory import Kind, accepted, estimated_tokens, kind_of_question, latest_that_fit, standalone_of
+from ragstead.memory import Kind, accepted, kind_of_question, latest_that_fit, standalone_of
 from ragstead.pipelines.dialogue import DialogueModel
 from ragstead.ports.conversations import Conversation, ConversationTurns, Turn
 from ragstead.ports.generator import Message
 from ragstead.prompting import transcript
+from ragstead.token_estimates import estimated_tokens
 
 RULES = "rules"
 _CONDENSE_TOKENS = 96

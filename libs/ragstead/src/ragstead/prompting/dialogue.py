@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ragstead.errors import ConfigurationError
 from ragstead.ports.generator import Message
-from ragstead.prompting.templates import read_parts, slots_of
+from ragstead.prompting.templates import check_slots, read_parts
 
 DIALOGUE_SLOTS: Mapping[str, frozenset[str]] = {
     "condense": frozenset({"conversation", "question"}),
@@ -37,13 +37,7 @@ class DialogueTemplate:
 
     def __post_init__(self) -> None:
         for part, wanted in (("instructions", frozenset[str]()), ("request", DIALOGUE_SLOTS[self.name])):
-            given = slots_of(getattr(self, part), f"{self.name}: {part}")
-            if given != wanted:
-                slots = ", ".join(sorted(wanted)) or "none"
-                raise ConfigurationError(
-                    f"prompt template {self.name}: {part} has the slots {sorted(given)}; it needs {slots}",
-                    param="deployment.generation.prompts_dir",
-                )
+            check_slots(self.name, part, getattr(self, part), wanted, param="deployment.generation.prompts_dir")
 
     def write(self, **slots: str) -> tuple[Message, ...]:
         """Return the two messages; what fills the slots is data, and can't close the tags that it stands in."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,10 +12,10 @@ import yaml
 
 from ragstead.errors import ConfigurationError
 
-_SLOTS = {
+_SLOTS: Mapping[str, Set[str]] = {
     "passage": {"n", "title", "text"},
     "question": {"question"},
-    "instructions": set[str](),
+    "instructions": frozenset[str](),
     "evidence": {"passages"},
 }
 """The slots of each part; a part has all of its own and no others. The platform fills them, and nobody else."""
@@ -46,13 +47,7 @@ class PromptTemplate:
 
     def __post_init__(self) -> None:
         for part, wanted in _SLOTS.items():
-            given = slots_of(getattr(self, part), f"{self.name}: {part}")
-            if given != wanted:
-                slots = ", ".join(sorted(wanted)) or "none"
-                raise ConfigurationError(
-                    f"prompt template {self.name}: {part} has the slots {sorted(given)}; it needs {slots}",
-                    param="pipeline.answer.prompt",
-                )
+            check_slots(self.name, part, getattr(self, part), wanted, param="pipeline.answer.prompt")
         if self.gate not in _GATES or (self.max_tokens is not None and self.max_tokens < 1):
             raise ConfigurationError(
                 f"prompt template {self.name}: gate is one of {', '.join(_GATES)}, max_tokens at least 1",
@@ -91,7 +86,28 @@ def read_parts(path: Path) -> dict[str, Any]:
     return raw
 
 
-def slots_of(text: str, where: str) -> set[str]:
+def check_slots(template: str, part: str, text: str, wanted: Set[str], *, param: str) -> None:
+    """Hold a part of a template to its slots.
+
+    Args:
+        template: The template's name.
+        part: The part's.
+        text: Its words.
+        wanted: Names of the slots that it needs, and may have.
+        param: The setting that names the template, for the error.
+
+    Raises:
+        ConfigurationError: If it has others, or one is malformed.
+    """
+    given = _slots_of(text, f"{template}: {part}")
+    if given != wanted:
+        slots = ", ".join(sorted(wanted)) or "none"
+        raise ConfigurationError(
+            f"prompt template {template}: {part} has the slots {sorted(given)}; it needs {slots}", param=param
+        )
+
+
+def _slots_of(text: str, where: str) -> set[str]:
     """Return the names of the slots in a text; `where` is for the error of one that is malformed."""
     try:
         return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}

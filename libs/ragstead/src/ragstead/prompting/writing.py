@@ -9,9 +9,7 @@ from ragstead.errors import InvalidRequest
 from ragstead.model import Hit
 from ragstead.ports.generator import Message
 from ragstead.prompting.templates import PromptTemplate
-
-_A_TURN = 8
-"""Tokens that a model's own template adds to a message, at most."""
+from ragstead.token_estimates import TOKENS_A_TURN
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ def fitting(sizes: Sequence[int], room: int) -> int:
     """
     total = 0
     for n, size in enumerate(sizes):
-        total += size + _A_TURN
+        total += size + TOKENS_A_TURN
         if total > room:
             if n == 0:
                 raise InvalidRequest(
