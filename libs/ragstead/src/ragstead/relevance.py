@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ragstead.calibration import isotonic_regression
+
 FloatArray = NDArray[np.float64]
 BM25_K1 = 1.2
 MAX_TERMS = 20
@@ -88,15 +90,5 @@ class Relevance:
 
 
 def falling(values: FloatArray) -> FloatArray:
-    """Return the nearest list (least squares) that never rises: pools of equal values where `values` rises.
-
-    Shape `[n]` to `[n]`. Pool-adjacent-violators: Barlow et al., Statistical Inference under Order Restrictions, 1972.
-    """
-    pools: list[tuple[float, int]] = []
-    for value in values.tolist():
-        mean, size = float(value), 1
-        while pools and pools[-1][0] < mean:
-            other, count = pools.pop()
-            mean, size = (mean * size + other * count) / (size + count), size + count
-        pools.append((mean, size))
-    return np.array([mean for mean, size in pools for _ in range(size)], dtype=np.float64)
+    """Return the nearest list (least squares) that never rises, shape `[n]` to `[n]`: an isotonic regression."""
+    return isotonic_regression(values[::-1])[::-1]
