@@ -1,0 +1,1 @@
+"""What is watched while the platform answers: personal data, injected instructions, sentences without grounds."""
