@@ -98,7 +98,7 @@ def domain(rng: random.Random) -> str:
             "https://example.org/a?b=c",
             "shop.example.de",
             "docs.example.net/start",
-            "http://example.fr",
+            "http://example.org",
         )
     )
 
