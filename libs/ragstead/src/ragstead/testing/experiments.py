@@ -38,7 +38,8 @@ class MemoryExperiments:
             for run_id, run in self._kept.items()
             if run.release_id == release_id and experiment in (None, run.experiment)
         ]
-        return sorted(kept[::-1], key=lambda run: -run.started_at)
+        kept.reverse()  # of two that began at once, the one logged last comes first
+        return sorted(kept, key=lambda run: -run.started_at)
 
     async def table(self, run_id: str, name: str) -> Table:
         """Return a table of a run."""
