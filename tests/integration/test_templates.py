@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from integration.test_generation import QUESTION, ask, settings_of
+from ragstead.bootstrap.blueprints import configured
 from ragstead.bootstrap.generation import prompt_templates
 from ragstead.bootstrap.plans import answer_plan
 from ragstead.bootstrap.platform import open_platform
@@ -110,11 +111,11 @@ def test_templates_of_ones_own_are_named_beside_ours_and_are_part_of_the_release
     settings = Settings(
         pipeline={"answer": {"generator": "tiny"}}, deployment=DeploymentSettings(generation=generation)
     )
-    plan = answer_plan(settings, "index")
+    plan = answer_plan(configured(settings, "index"))
     assert plan.templates.names == ("answer", "haiku", "project_health_check", "summary")
     assert plan.templates.topical == {"haiku", "project_health_check", "summary"}
     (tmp_path / "haiku.yaml").write_text(yaml.safe_dump({**parts, "max_tokens": 31}))
-    assert answer_plan(settings, "index").release != plan.release
+    assert answer_plan(configured(settings, "index")).release != plan.release
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from ragstead.answering.selection import SelectionSettings, choose, is_brief, se
 from ragstead.answering.support import UNSUPPORTED, Support, support_model
 from ragstead.answering.support_features import FINE_FEATURES, TOPIC_FEATURES
 from ragstead.answering.terms import content_terms
-from ragstead.bootstrap.plans import fitted_weights
+from ragstead.bootstrap.blueprints import fitted_weights
 from ragstead.errors import ConfigurationError
 from ragstead.model import Reason
 

@@ -9,14 +9,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragstead.bootstrap.generation import prompt_template
+from ragstead.bootstrap.generation import prompt_template, prompt_templates
 from ragstead.errors import ConfigurationError, InvalidRequest
 from ragstead.model import Chunk, Hit, StoredChunk
 from ragstead.ports.generator import Message
 from ragstead.prompting import fitting, passages_of, read_template, write_prompt
 from ragstead.settings import AnswerSettings, DeploymentSettings, GenerationSettings, PipelineSettings, Settings
 
-TEMPLATE = prompt_template(Settings())
+TEMPLATE = prompt_templates(Settings())["answer"]
 PARTS = {
     "instructions": "Answer.",
     "evidence": "{passages}",
@@ -91,10 +91,11 @@ def test_template_that_is_off_is_refused_by_its_part(tmp_path: Path, change: dic
 def test_template_of_ones_own_goes_before_ours_and_an_unknown_one_is_refused(tmp_path: Path) -> None:
     (tmp_path / "answer.yaml").write_text(yaml.safe_dump(PARTS))
     generation = DeploymentSettings(generation=GenerationSettings(prompts_dir=tmp_path))
-    assert prompt_template(Settings(deployment=generation)).question == "Q: {question}"
+    assert prompt_templates(Settings(deployment=generation))["answer"].question == "Q: {question}"
     assert "NO ANSWER" in TEMPLATE.instructions
     with pytest.raises(ConfigurationError, match="there are answer"):
-        prompt_template(Settings(pipeline=PipelineSettings(answer=AnswerSettings(prompt="sonnet"))))
+        strange = Settings(pipeline=PipelineSettings(answer=AnswerSettings(prompt="sonnet")))
+        prompt_template(strange, prompt_templates(strange))
     (tmp_path / "bad.yaml").write_bytes(b"\xff")
     with pytest.raises(ConfigurationError, match="can't be read"):
         read_template(tmp_path / "bad.yaml")

@@ -7,6 +7,7 @@
     ├── Forbidden               a caller or a Host that may not (403)
     ├── Unauthenticated         a missing or wrong API key (401)
     ├── Conflict                the name is taken, or the state does not allow it (409)
+    ├── GateRefused             a release that the quality gate refused, or has not seen (409, exit 3)
     ├── TooLarge                a body, file or question over its limit (413)
     ├── Overloaded              a queue is full; come back later (429, exit 4)
     ├── Unavailable             a part that is needed is down (503, exit 4)
@@ -64,6 +65,10 @@ class Unauthenticated(RagsteadError):
 
 class Conflict(RagsteadError):
     """Raised where the present state does not allow the request, such as a name that is taken."""
+
+
+class GateRefused(RagsteadError):
+    """Raised where a release is to go live and the quality gate refused it, or has not seen it."""
 
 
 class TooLarge(RagsteadError):

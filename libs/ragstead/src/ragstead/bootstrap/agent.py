@@ -24,8 +24,13 @@ def agent_plan(settings: Settings) -> AgentPlan:
     return AgentPlan(answer.passages, agent.passages, answer.min_support, bounds, plans)
 
 
-def open_planner(settings: Settings, stack: AsyncExitStack) -> Planner:
+def open_planner(settings: Settings, instructions: str, stack: AsyncExitStack) -> Planner:
     """Return what plans searches; what is to be closed goes on `stack`.
+
+    Args:
+        settings: Which model.
+        instructions: What it is told.
+        stack: Closed when no more is planned.
 
     Raises:
         ConfigurationError: If it names a model that is not described, or a secret's reference leads nowhere.
@@ -35,7 +40,8 @@ def open_planner(settings: Settings, stack: AsyncExitStack) -> Planner:
         return RulesPlanner()
     model = open_chat_model(settings, name, "pipeline.agent.planner", stack)
     hosted = settings.deployment.generation.models[name].hosted
-    return ModelPlanner(model, open_breaker(settings), settings.pipeline.agent.patience_s, leaves=hosted)
+    patience_s = settings.pipeline.agent.patience_s
+    return ModelPlanner(model, open_breaker(settings), patience_s, leaves=hosted, instructions=instructions)
 
 
 def planner_name(settings: Settings) -> str:

@@ -14,35 +14,30 @@ from ragstead.pipelines.route import RoutedGenerator
 from ragstead.ports.cache import Cache
 from ragstead.ports.generator import GenerationRequest, Generator
 from ragstead.ports.live_chunks import LiveChunks
-from ragstead.settings import AnswerCacheRule, AnswerCacheSettings, Settings, resolve_secret
+from ragstead.settings import AnswerCacheRule, AnswerCacheSettings, resolve_secret
 
 _WORD = re.compile(r"\w+")
 _PREFIX = b"ragstead:answer:"
 
 
+CacheOf = Callable[[AskRequest], Cache | None]
+"""From a question to where its answer is kept; None: nowhere."""
+
+
 def cached(
-    answering: Answerer,
-    settings: Settings,
-    parts: tuple[LiveChunks, Generator],
-    release: str,
-    stack: AsyncExitStack,
+    answering: Answerer, parts: tuple[LiveChunks, Generator], release: str, temperature: float, cache_of: CacheOf
 ) -> CachedAnswers:
-    """Return what answers, with a memory; what is to be closed goes on `stack`.
+    """Return what answers, with a memory.
 
     Args:
         answering: Answers without one.
-        settings: How long what is kept, and where.
         parts: Where collections are found, and what writes answers.
-        release: Of the pipeline.
-        stack: Closed when no more answers are given.
-
-    Raises:
-        ConfigurationError: If the reference to the cache's address leads nowhere.
+        release: Of the pipeline; part of each key, so that releases share the caches and never an answer.
+        temperature: Of a model where the caller names none.
+        cache_of: Where answers are kept.
     """
     live, generator = parts
-    cache_of = _open_caches(settings.deployment.answer_cache, stack)
-    plan = CachePlan(release, _writer(generator), cache_of, settings.pipeline.answer.temperature)
-    return CachedAnswers(answering, live.collection, plan)
+    return CachedAnswers(answering, live.collection, CachePlan(release, _writer(generator), cache_of, temperature))
 
 
 def _writer(generator: Generator) -> Callable[[AskRequest, Collection], str]:
@@ -56,7 +51,12 @@ def _writer(generator: Generator) -> Callable[[AskRequest, Collection], str]:
     return first
 
 
-def _open_caches(given: AnswerCacheSettings, stack: AsyncExitStack) -> Callable[[AskRequest], Cache | None]:
+def open_answer_caches(given: AnswerCacheSettings, stack: AsyncExitStack) -> CacheOf:
+    """Return where answers are kept, and for how long; what is to be closed goes on `stack`.
+
+    Raises:
+        ConfigurationError: If the reference to the cache's address leads nowhere.
+    """
     caches = {ttl_s: _open_cache(given, ttl_s, stack) for ttl_s in {given.ttl_s, *(rule.ttl_s for rule in given.rules)}}
 
     def cache_of(request: AskRequest) -> Cache | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from ragstead.bootstrap.chat_models import chat_models
@@ -16,11 +17,19 @@ from ragstead.settings import Settings
 _FOLDER = "conversation"
 
 
-def open_memory(settings: Settings, turns: ConversationTurns, stack: AsyncExitStack) -> Memory:
+def open_memory(
+    settings: Settings, templates: Mapping[str, DialogueTemplate], turns: ConversationTurns, stack: AsyncExitStack
+) -> Memory:
     """Return what condenses and recalls; what is to be closed goes on `stack`.
 
+    Args:
+        settings: Which model, and how much it reads.
+        templates: What it is asked with.
+        turns: Where conversations are kept.
+        stack: Closed when nothing more is remembered.
+
     Raises:
-        ConfigurationError: If the model is not described, or a template is off.
+        ConfigurationError: If the model is not described.
     """
     models = chat_models(settings)
     name = dialogue_model_name(settings)
@@ -30,7 +39,7 @@ def open_memory(settings: Settings, turns: ConversationTurns, stack: AsyncExitSt
         return Memory(None, budget, turns)
     model = DialogueModel(
         open_chat_model(settings, name, "pipeline.conversation.model", stack),
-        dialogue_templates(settings),
+        templates,
         open_breaker(settings),
         settings.pipeline.conversation.patience_s,
         models[name].hosted,

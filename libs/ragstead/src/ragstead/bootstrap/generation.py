@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from importlib import resources
 from pathlib import Path
@@ -27,12 +28,15 @@ PROMPTS = Path(str(resources.files("ragstead.prompting"))) / "prompts"
 """The templates that come with us."""
 
 
-def open_generator(settings: Settings, counter: TokenCounter, stack: AsyncExitStack) -> Generator:
+def open_generator(
+    settings: Settings, counter: TokenCounter, templates: Mapping[str, PromptTemplate], stack: AsyncExitStack
+) -> Generator:
     """Return what writes answers; what is to be closed goes on `stack`.
 
     Args:
         settings: Which models, in which order.
         counter: Counts tokens for the extractive generator.
+        templates: The prompt templates there are.
         stack: Closed when no more answers are written.
 
     Raises:
@@ -42,19 +46,19 @@ def open_generator(settings: Settings, counter: TokenCounter, stack: AsyncExitSt
     last = ExtractiveGenerator(counter)
     if not routing.names:
         return last
-    plan = PromptPlan(prompt_template(settings), answer.max_tokens, answer.temperature, prompt_templates(settings))
+    plan = PromptPlan(prompt_template(settings, templates), answer.max_tokens, answer.temperature, templates)
     routes = [_route(settings, name, plan, stack) for name in routing.names]
     shadow = open_shadow(settings, stack) if routing.copies else None
     return RoutedGenerator([*routes, Route(last, open_breaker(settings), quotes=True)], routing.plan, shadow)
 
 
-def prompt_template(settings: Settings) -> PromptTemplate:
-    """Return the configured template: of the user's folder, or one that comes with us.
+def prompt_template(settings: Settings, known: Mapping[str, PromptTemplate]) -> PromptTemplate:
+    """Return the configured template of those there are.
 
     Raises:
-        ConfigurationError: If it is in neither, or is off.
+        ConfigurationError: If it is none of them.
     """
-    name, known = settings.pipeline.answer.prompt, prompt_templates(settings)
+    name = settings.pipeline.answer.prompt
     if name not in known:
         raise ConfigurationError(
             f"there is no prompt template {name!r}; there are {', '.join(known)}", param="pipeline.answer.prompt"

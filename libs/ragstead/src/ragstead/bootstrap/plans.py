@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-from importlib import resources
-from typing import Any
-
+from ragstead.analysis import ANALYSIS_IDENTITY
 from ragstead.answering.selection import SelectionSettings, sentence_selector
 from ragstead.answering.support import support_model
-from ragstead.bootstrap.agent import planner_name
-from ragstead.bootstrap.chat_models import chat_models
-from ragstead.bootstrap.conversations import dialogue_model_name, dialogue_templates
+from ragstead.bootstrap.blueprints import Blueprint
 from ragstead.bootstrap.embedding import EmbeddingModel
-from ragstead.bootstrap.generation import prompt_templates
 from ragstead.bootstrap.routing import open_routing
 from ragstead.chunking import chunk, indexed_title
 from ragstead.errors import ConfigurationError
@@ -26,8 +19,7 @@ from ragstead.pipelines.retrieve import RetrievalPlan
 from ragstead.pipelines.template_choice import TemplateChoice
 from ragstead.ports.embedder import Embedder
 from ragstead.ports.work_pool import WorkPool
-from ragstead.prompting import PLANNING_INSTRUCTIONS
-from ragstead.releases import content_hash, release_id
+from ragstead.releases import content_hash
 from ragstead.relevance import Relevance
 from ragstead.sentences import spans
 from ragstead.settings import Settings
@@ -38,6 +30,13 @@ _SPECIAL_TOKENS = 2
 def recipe_of(settings: Settings) -> str:
     """Return a hash of what chunks are made by; documents made by another are made again when handed in."""
     return content_hash(settings.pipeline.chunker.model_dump(mode="json"))[:16]
+
+
+def index_identity_of(settings: Settings, embedder_identity: str) -> str:
+    """Return what indexes are made with: the embedder, the analysis of words, and the engine of BM25."""
+    engine = settings.pipeline.retrieval.bm25_engine
+    pairs = settings.pipeline.retrieval.pair_weight > 0 and engine == "tantivy"
+    return f"{embedder_identity} {ANALYSIS_IDENTITY} {engine}{'+pairs' if pairs else ''}"
 
 
 def retrieval_plan(settings: Settings) -> RetrievalPlan:
@@ -52,32 +51,17 @@ def retrieval_plan(settings: Settings) -> RetrievalPlan:
     )
 
 
-def answer_plan(settings: Settings, index_identity: str) -> AnswerPlan:
+def answer_plan(blueprint: Blueprint) -> AnswerPlan:
     """Return how evidence becomes an answer, under the release's id."""
-    answer = settings.pipeline.answer
-    served = chat_models(settings)
-    reader = dialogue_model_name(settings)
-    readers = [reader] if reader is not None and reader in served else []
-    planner = planner_name(settings)
-    planners = [planner] if planner in served else []
-    writers = open_routing(settings).names
-    parts = {
-        "pipeline": settings.pipeline.model_dump(mode="json", exclude={"embedder": {"models"}}),
-        "index": index_identity,
-        "weights": fitted_weights(),
-        "models": {name: served[name].model or name for name in {*writers, *readers, *planners}},
-        "prompts": {name: asdict(one) for name, one in prompt_templates(settings).items()} if writers else None,
-        "dialogue": {name: asdict(one) for name, one in dialogue_templates(settings).items()} if readers else None,
-        "planning": PLANNING_INSTRUCTIONS if planners else None,
-    }
-    return AnswerPlan(answer.min_support, release_id(parts), template_choice(settings))
+    answer = blueprint.settings.pipeline.answer
+    return AnswerPlan(answer.min_support, blueprint.release.release_id, template_choice(blueprint))
 
 
-def template_choice(settings: Settings) -> TemplateChoice:
+def template_choice(blueprint: Blueprint) -> TemplateChoice:
     """Return the prompt templates that requests may name."""
-    templates, answer = prompt_templates(settings), settings.pipeline.answer
+    templates, answer = blueprint.templates, blueprint.settings.pipeline.answer
     topical = frozenset(name for name, one in templates.items() if one.gate == "topic")
-    return TemplateChoice(tuple(templates), answer.prompt, topical, bool(open_routing(settings).names))
+    return TemplateChoice(tuple(templates), answer.prompt, topical, bool(open_routing(blueprint.settings).names))
 
 
 def chunker_of(settings: Settings, embedding: EmbeddingModel) -> Chunker:
@@ -111,21 +95,14 @@ def chunker_of(settings: Settings, embedding: EmbeddingModel) -> Chunker:
     return cut
 
 
-def fitted_weights() -> dict[str, Any]:
-    """Return the numbers that `evals/fitting/answering.py` fitted: of sentence selection, support and relevance."""
-    text = resources.files("ragstead.answering").joinpath("weights.json").read_text("utf-8")
-    weights: dict[str, Any] = json.loads(text)
-    return weights
-
-
-def relevance_model() -> Relevance:
+def relevance_model(blueprint: Blueprint) -> Relevance:
     """Return what turns raw scores into probabilities."""
-    return Relevance(**fitted_weights()["relevance"])
+    return Relevance(**blueprint.weights["relevance"])
 
 
-def open_assessor(embedder: Embedder, pool: WorkPool) -> EvidenceAssessor:
+def open_assessor(blueprint: Blueprint, embedder: Embedder, pool: WorkPool) -> EvidenceAssessor:
     """Return what weighs the evidence."""
-    weights = fitted_weights()
+    weights = blueprint.weights
     return EvidenceAssessor(
         embedder, pool, sentence_selector(weights["sentences"]), support_model(weights["support"]), SelectionSettings()
     )

@@ -29,36 +29,31 @@ from ragstead.adapters.sqlalchemy_metadata import (
 )
 from ragstead.adapters.tantivy_index import TantivyIndex
 from ragstead.adapters.thread_pool import ThreadWorkPool
-from ragstead.analysis import ANALYSIS_IDENTITY, analyse
-from ragstead.bootstrap.agent import LazyStepGraph, agent_plan, open_planner
-from ragstead.bootstrap.answer_cache import cached
-from ragstead.bootstrap.conversations import open_memory
+from ragstead.analysis import analyse
+from ragstead.bootstrap.answer_cache import open_answer_caches
+from ragstead.bootstrap.blueprints import ground_of
+from ragstead.bootstrap.composition import Composer, Foundations
 from ragstead.bootstrap.embedding import EmbeddingModel, open_embedding
-from ragstead.bootstrap.generation import open_generator, open_relays
+from ragstead.bootstrap.generation import open_relays
 from ragstead.bootstrap.indexes import LocalIndexes
-from ragstead.bootstrap.plans import answer_plan, chunker_of, open_assessor, recipe_of, relevance_model, retrieval_plan
+from ragstead.bootstrap.live import open_live_release
+from ragstead.bootstrap.plans import chunker_of, index_identity_of, recipe_of
 from ragstead.bootstrap.reranking import open_reranker
 from ragstead.errors import RagsteadError
 from ragstead.model import Collection, StoredFile
-from ragstead.pipelines.answer import AnswerPipeline, OneSearch
-from ragstead.pipelines.converse import ConversationPipeline
-from ragstead.pipelines.deliberate import AgentFinder, AgentParts, ChosenFinder
+from ragstead.pipelines.following import ChampionFollower
 from ragstead.pipelines.ingest import IngestPipeline, IngestPlan
 from ragstead.pipelines.ingest_worker import IngestParts, IngestWorker
-from ragstead.pipelines.retrieve import RetrieveParts, RetrievePipeline
-from ragstead.pipelines.verify import Verifier
+from ragstead.pipelines.live_release import LiveRelease
 from ragstead.ports.blob_store import BlobStore
 from ragstead.ports.collections import Collections
 from ragstead.ports.conversations import Conversations, ConversationTurns
 from ragstead.ports.documents import Documents, Files
-from ragstead.ports.generator import Generator
 from ragstead.ports.indexes import Indexes
 from ragstead.ports.live_chunks import LiveChunks
 from ragstead.ports.model_relay import ModelRelay
-from ragstead.ports.planner import Planner
 from ragstead.ports.reranker import Reranker
 from ragstead.ports.work_pool import WorkPool
-from ragstead.sentences import spans
 from ragstead.settings import Settings
 
 _UNCLEAN = "running"
@@ -92,8 +87,8 @@ class Platform:
         blobs: The original bytes.
         indexes: The physical indexes behind the collections.
         live_chunks: The chunks that may be shown.
-        retriever: Finds.
-        answerer: Answers.
+        retriever: Finds, by the release that is live.
+        answerer: Answers, by the same.
         conversations: Those that are kept.
         conversation_turns: The same, as they grow.
         ingestor: Takes in and out.
@@ -111,8 +106,8 @@ class Platform:
     blobs: BlobStore
     indexes: Indexes
     live_chunks: LiveChunks
-    retriever: RetrievePipeline
-    answerer: ConversationPipeline
+    retriever: LiveRelease
+    answerer: LiveRelease
     conversations: Conversations
     conversation_turns: ConversationTurns
     ingestor: IngestPipeline
@@ -124,6 +119,7 @@ class Platform:
     _vectors: MilvusServer
     _index_identity: str
     _blob_guard: asyncio.Lock
+    _follower: ChampionFollower | None
 
     async def upload(self, filename: str, purpose: str, data: bytes) -> StoredFile:
         """Keep the bytes and record the upload, such that no sweep takes them in between.
@@ -152,6 +148,8 @@ class Platform:
                 out[name] = (False, str(exc))
             else:
                 out[name] = (True, "answers")
+        if self._follower is not None:
+            out["releases"] = (True, self._follower.word)
         return out
 
 
@@ -163,6 +161,7 @@ class _Stores:
     blobs: DirectoryBlobs
     vectors: MilvusServer
     indexes: LocalIndexes
+    pool: WorkPool
     blob_guard: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while blobs are written and named, and while unnamed ones are removed."""
 
@@ -177,22 +176,19 @@ class _Models:
     index_identity: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Writing:
-    """What writes, and plans what to search for."""
-
-    generator: Generator
-    relays: Mapping[str, ModelRelay]
-    planner: Planner
-    stack: AsyncExitStack
-    """Closed when the platform is."""
-
-
 @asynccontextmanager
-async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
+async def open_platform(
+    settings: Settings, *, champion: bool = False, mlflow_url: str | None = None
+) -> AsyncIterator[Platform]:
     """Open the data directory, and run a platform on it until the block ends.
 
     After a process that was killed both indexes are first made to hold what the metadata database says.
+
+    Args:
+        settings: What it is made from.
+        champion: Whether it serves the champion that was followed last, where there is one and the settings do not say
+            otherwise; else it serves the configuration's pipeline.
+        mlflow_url: Of the server whose champion is followed from then on; None: nobody's. With `champion` alone.
 
     Raises:
         StoreInUse: If another process owns the data directory.
@@ -212,9 +208,12 @@ async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
             await worker.reconcile()
         running = asyncio.create_task(worker.run(), name="ingestion")
         stack.push_async_callback(_stop, running)
-        generator = open_generator(settings, models.embedding.counter, stack)
-        writing = _Writing(generator, open_relays(settings, stack), open_planner(settings, stack), stack)
-        yield _compose(settings, lock, stores, models, (ingestor, worker), writing)
+        composer = Composer(_foundations(settings, stores, models, stack))
+        followed = champion and settings.deployment.mlflow.follow
+        live, follower = await open_live_release(composer, stores.pool, stack, champion=followed, mlflow_url=mlflow_url)
+        yield _assemble(
+            settings, lock, stores, models, (ingestor, worker), (live, follower), open_relays(settings, stack)
+        )
 
 
 def _mark_running(data_dir: Path, stack: AsyncExitStack) -> bool:
@@ -235,9 +234,7 @@ async def _open_models(settings: Settings, stack: AsyncExitStack) -> _Models:
     pool = ThreadWorkPool(settings.deployment.threads + 1, max_waiting=4096)
     stack.callback(pool.close)
     embedding = await open_embedding(settings, pool, stack)
-    engine = settings.pipeline.retrieval.bm25_engine
-    pairs = settings.pipeline.retrieval.pair_weight > 0 and engine == "tantivy"
-    identity = f"{embedding.pipeline.identity} {ANALYSIS_IDENTITY} {engine}{'+pairs' if pairs else ''}"
+    identity = index_identity_of(settings, embedding.pipeline.identity)
     return _Models(embedding, open_reranker(settings, pool), pool, identity)
 
 
@@ -258,7 +255,7 @@ async def _open_stores(settings: Settings, models: _Models, stack: AsyncExitStac
         open_vectors, vectors.drop, data_dir / "bm25", lambda path: _open_lexical(settings, path, pool), pool
     )
     stack.push_async_callback(indexes.close)
-    return _Stores(database, DirectoryBlobs(data_dir / "blobs", pool), vectors, indexes)
+    return _Stores(database, DirectoryBlobs(data_dir / "blobs", pool), vectors, indexes, pool)
 
 
 async def _open_vectors(settings: Settings, pool: WorkPool, stack: AsyncExitStack) -> MilvusServer:
@@ -316,34 +313,28 @@ def _ingestion(
     return ingestor, worker
 
 
-def _compose(
+def _foundations(settings: Settings, stores: _Stores, models: _Models, stack: AsyncExitStack) -> Foundations:
+    return Foundations(
+        settings,
+        stores.database,
+        stores.indexes,
+        models.embedding,
+        models.reranker,
+        models.pool,
+        ground_of(settings, models.index_identity),
+        open_answer_caches(settings.deployment.answer_cache, stack),
+    )
+
+
+def _assemble(
     settings: Settings,
     lock: DirectoryLock,
     stores: _Stores,
     models: _Models,
     ingestion: tuple[IngestPipeline, IngestWorker],
-    writing: _Writing,
+    answering: tuple[LiveRelease, ChampionFollower | None],
+    relays: Mapping[str, ModelRelay],
 ) -> Platform:
-    parts = RetrieveParts(
-        live=SqlLiveChunks(stores.database),
-        indexes=stores.indexes,
-        embedder=models.embedding.pipeline,
-        analyser=analyse,
-        relevance=relevance_model(),
-        index_identity=models.index_identity,
-        reranker=models.reranker,
-        leaves=models.embedding.leaves,
-    )
-    retriever = RetrievePipeline(parts, retrieval_plan(settings))
-    plan = answer_plan(settings, models.index_identity)
-    assessor = open_assessor(models.embedding.pipeline, models.pool)
-    one_search = OneSearch(retriever, assessor, settings.pipeline.answer.passages)
-    agent_parts = AgentParts(retriever, assessor, writing.planner, LazyStepGraph(models.pool))
-    finder = ChosenFinder(one_search, AgentFinder(agent_parts, agent_plan(settings)))
-    answering = AnswerPipeline(finder, writing.generator, Verifier(spans, analyse), plan)
-    answerer = cached(answering, settings, (parts.live, writing.generator), plan.release, writing.stack)
-    kept = (SqlConversations(stores.database), SqlConversationTurns(stores.database))
-    memory = open_memory(settings, kept[1], writing.stack)
     return Platform(
         settings,
         lock,
@@ -352,19 +343,21 @@ def _compose(
         SqlFiles(stores.database),
         stores.blobs,
         stores.indexes,
-        parts.live,
-        retriever,
-        ConversationPipeline(answerer, memory, parts.live.collection, *kept),
-        *kept,
+        SqlLiveChunks(stores.database),
+        answering[0],
+        answering[0],
+        SqlConversations(stores.database),
+        SqlConversationTurns(stores.database),
         ingestion[0],
         tuple(ServedModel(name, _PIPELINES_CAN) for name in ("ragstead", "ragstead-agent")),
-        writing.relays,
+        relays,
         models.embedding,
         models.reranker,
         ingestion[1],
         stores.vectors,
         models.index_identity,
         stores.blob_guard,
+        answering[1],
     )
 
 

@@ -13,7 +13,7 @@ from ragstead.planning.plans import read_plan
 from ragstead.ports.chat_model import ChatModel, ChatRequest
 from ragstead.ports.generator import Message, Sampling
 from ragstead.ports.planner import Plan, PlanRequest
-from ragstead.prompting import write_planning_prompt
+from ragstead.prompting import PLANNING_INSTRUCTIONS, write_planning_prompt
 from ragstead.streams import closing
 from ragstead.token_estimates import TOKENS_A_TURN_AT_MOST
 
@@ -50,9 +50,19 @@ class ModelPlanner:
         breaker: Rests it when it fails.
         patience_s: Seconds for a plan.
         leaves: Whether it is hosted: then it hears of no collection that does not say so.
+        instructions: What it is told.
     """
 
-    def __init__(self, model: ChatModel, breaker: CircuitBreaker, patience_s: float, *, leaves: bool) -> None:
+    def __init__(
+        self,
+        model: ChatModel,
+        breaker: CircuitBreaker,
+        patience_s: float,
+        *,
+        leaves: bool,
+        instructions: str = PLANNING_INSTRUCTIONS,
+    ) -> None:
+        self._instructions = instructions
         self._model = model
         self._breaker = breaker
         self._patience_s = patience_s
@@ -99,7 +109,12 @@ class ModelPlanner:
     async def _ask(self, request: PlanRequest) -> _Written | str:
         """Return what the model writes, or that there are not tokens enough to ask it."""
         prompt = write_planning_prompt(
-            request.question, request.made, request.quotes, request.messages[:-1], request.max_queries
+            request.question,
+            request.made,
+            request.quotes,
+            request.messages[:-1],
+            request.max_queries,
+            instructions=self._instructions,
         )
         [spoken] = await self._model.count(["\n".join(one.content for one in prompt)])
         read = spoken + TOKENS_A_TURN_AT_MOST * len(prompt)

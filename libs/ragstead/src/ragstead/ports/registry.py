@@ -111,6 +111,38 @@ class Promotion:
     forced: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a release has to fit, as it stays until the platform is started anew.
+
+    Attributes:
+        index: What the running embedder and analysis make indexes with.
+        chunker: The settings that documents are cut with.
+        pair_weight: Of pairs of words in BM25, with which the indexes were opened.
+    """
+
+    index: str
+    chunker: Mapping[str, Json]
+    pair_weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServedRelease:
+    """What a platform serves, as its data directory keeps it for the next start and for other processes.
+
+    Attributes:
+        live: The release on its answers.
+        configured: The one that its configuration comes to.
+        ground: What a release has to fit there.
+        champion: The one that was followed last; None where none was.
+    """
+
+    live: str
+    configured: str
+    ground: Ground
+    champion: Release | None = None
+
+
 class Registry(Protocol):
     """Keeps releases; a release that is there already stays what it is, whoever registers it again."""
 
@@ -171,5 +203,27 @@ class Promotions(Protocol):
 
         Raises:
             Unavailable: If the registry can't be reached.
+        """
+        ...
+
+
+class Champions(Protocol):
+    """Says which release is the champion, cheaply enough to be asked every second or two."""
+
+    async def champion(self) -> str | None:
+        """Return the id of the champion; None where there is none.
+
+        Raises:
+            Unavailable: If that can't be found out.
+        """
+        ...
+
+    async def release(self, release_id: str) -> Release:
+        """Return a release with its manifest.
+
+        Raises:
+            NotFound: If there is none of that id.
+            InvalidRequest: If what is kept under that id is something else.
+            Unavailable: If it can't be had.
         """
         ...

@@ -20,7 +20,13 @@ _TURNS = 4
 
 
 def write_planning_prompt(
-    question: str, made: Sequence[str], quotes: Sequence[str], earlier: Sequence[Message], most: int
+    question: str,
+    made: Sequence[str],
+    quotes: Sequence[str],
+    earlier: Sequence[Message],
+    most: int,
+    *,
+    instructions: str = PLANNING_INSTRUCTIONS,
 ) -> tuple[Message, ...]:
     """Write the conversation: instructions, the last turns, and what is asked, made and found.
 
@@ -32,6 +38,7 @@ def write_planning_prompt(
         quotes: The best sentences found.
         earlier: Turns before the question, oldest first.
         most: Searches wanted, at most.
+        instructions: What the model is told first; another release's may be others.
     """
     turns = [Message(one.role, one.content[:_LONGEST_TURN]) for one in earlier if one.role != "system" and one.content]
     while turns and turns[-1].role == "user":  # turns alternate
@@ -45,4 +52,4 @@ def write_planning_prompt(
         f"Found so far:\n<evidence>\n{found}\n</evidence>\n\nSearches made:\n{searches}\n\n"
         f"Question: {question}\n\nWrite at most {most} new searches, or ENOUGH."
     )
-    return (Message("system", PLANNING_INSTRUCTIONS), *turns, Message("user", last))
+    return (Message("system", instructions), *turns, Message("user", last))

@@ -11,6 +11,7 @@ from ragstead.settings.embedding_models import EMBEDDING_MODELS, EmbedderSetting
 from ragstead.settings.embedding_service import EmbeddingServiceSettings
 from ragstead.settings.generation import ChatModelSettings, GenerationSettings
 from ragstead.settings.loading import Settings, load_settings, resolve_secret
+from ragstead.settings.mlflow import MlflowSettings
 from ragstead.settings.pipeline import AnswerSettings, PipelineSettings
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "EmbeddingModelSettings",
     "EmbeddingServiceSettings",
     "GenerationSettings",
+    "MlflowSettings",
     "PipelineSettings",
     "Settings",
     "load_settings",

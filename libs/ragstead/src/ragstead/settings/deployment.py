@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ragstead.settings.embedding_service import EmbeddingServiceSettings
 from ragstead.settings.generation import GenerationSettings
+from ragstead.settings.mlflow import MlflowSettings
 from ragstead.settings.section import SecretReference, Section
 
 
@@ -76,6 +77,7 @@ class DeploymentSettings(Section):
     embedding: EmbeddingServiceSettings = EmbeddingServiceSettings()
     generation: GenerationSettings = GenerationSettings()
     answer_cache: AnswerCacheSettings = AnswerCacheSettings()
+    mlflow: MlflowSettings = MlflowSettings()
 
     @property
     def threads(self) -> int:

@@ -1,0 +1,25 @@
+"""What releases are called in MLflow."""
+
+from __future__ import annotations
+
+MODEL = "ragstead"
+"""The registered model whose versions are releases."""
+EXPERIMENT = "ragstead releases"
+"""The experiment that the models behind the versions belong to."""
+MANIFEST = "artifacts/manifest.json"
+"""The manifest's place in a model's files."""
+
+RELEASE = "release"
+"""Tag with the release's id: of versions and of runs."""
+PROVENANCE = "provenance"
+"""Tag of versions: where the release comes from, as JSON."""
+GATE = "gate"
+"""Tag of versions: `passed`, `refused` or `none`."""
+GATE_VERDICT = "gate.verdict"
+"""Tag of versions: the whole verdict, as JSON."""
+PROMPT_VERSIONS = "prompts"
+"""Tag of versions: the version of each prompt in the prompt registry, as JSON."""
+TRAIL = "promotion."
+"""Begins the tags of the registered model that make the audit trail: `promotion.000001`."""
+EVALUATION = "evaluation."
+"""Begins the tags of versions that name the newest run of each experiment: `evaluation.handbook`."""

@@ -1,0 +1,127 @@
+"""The answering pipeline of one release, composed over stores and models that outlive it."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from ragstead.adapters.sqlalchemy_metadata import Database, SqlConversations, SqlConversationTurns, SqlLiveChunks
+from ragstead.analysis import analyse
+from ragstead.bootstrap.agent import LazyStepGraph, agent_plan, open_planner
+from ragstead.bootstrap.answer_cache import CacheOf, cached
+from ragstead.bootstrap.blueprints import Blueprint, blueprint_of
+from ragstead.bootstrap.conversations import open_memory
+from ragstead.bootstrap.embedding import EmbeddingModel
+from ragstead.bootstrap.generation import open_generator
+from ragstead.bootstrap.plans import answer_plan, open_assessor, relevance_model, retrieval_plan
+from ragstead.bootstrap.reranking import open_reranker
+from ragstead.pipelines.answer import AnswerPipeline, OneSearch
+from ragstead.pipelines.converse import ConversationPipeline
+from ragstead.pipelines.deliberate import AgentFinder, AgentParts, ChosenFinder
+from ragstead.pipelines.live_release import Composition
+from ragstead.pipelines.retrieve import RetrieveParts, RetrievePipeline
+from ragstead.pipelines.verify import Verifier
+from ragstead.ports.indexes import Indexes
+from ragstead.ports.registry import Ground, Release
+from ragstead.ports.reranker import Reranker
+from ragstead.ports.work_pool import WorkPool
+from ragstead.sentences import spans
+from ragstead.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Foundations:
+    """What releases are composed over, the same for all of them.
+
+    Attributes:
+        settings: As configured; their `deployment` is every release's.
+        database: Of the metadata.
+        indexes: The physical indexes.
+        embedding: What embeds.
+        reranker: The configured one, if any.
+        pool: Where work runs.
+        ground: What a release has to fit.
+        cache_of: Where answers are kept.
+    """
+
+    settings: Settings
+    database: Database
+    indexes: Indexes
+    embedding: EmbeddingModel
+    reranker: Reranker | None
+    pool: WorkPool
+    ground: Ground
+    cache_of: CacheOf
+
+
+class Composer:
+    """Composes releases.
+
+    Args:
+        foundations: What they share.
+    """
+
+    def __init__(self, foundations: Foundations) -> None:
+        self._on = foundations
+        self._steps = LazyStepGraph(foundations.pool)
+
+    @property
+    def foundations(self) -> Foundations:
+        """What the releases share."""
+        return self._on
+
+    async def of_release(self, release: Release) -> Composition:
+        """Return the pipelines of a release.
+
+        Raises:
+            Conflict: If it can't be honoured here; the message says what of it.
+            Unavailable, ConfigurationError: If a model of it can't be had.
+        """
+        return await self.of_blueprint(blueprint_of(release, self._on.settings, self._on.ground))
+
+    async def of_blueprint(self, blueprint: Blueprint) -> Composition:
+        """Return the pipelines of a blueprint.
+
+        Raises:
+            Unavailable, ConfigurationError: If a model of it can't be had.
+        """
+        async with AsyncExitStack() as stack:
+            reranker = await self._reranker(blueprint.settings)
+            composition = self._compose(blueprint, reranker, stack)
+            composition.close = stack.pop_all().aclose
+            return composition
+
+    async def _reranker(self, settings: Settings) -> Reranker | None:
+        if settings.pipeline.retrieval.reranker == self._on.settings.pipeline.retrieval.reranker:
+            return self._on.reranker
+        return await self._on.pool.run(lambda: open_reranker(settings, self._on.pool))
+
+    def _compose(self, blueprint: Blueprint, reranker: Reranker | None, stack: AsyncExitStack) -> Composition:
+        on, settings = self._on, blueprint.settings
+        live = SqlLiveChunks(on.database)
+        parts = RetrieveParts(
+            live=live,
+            indexes=on.indexes,
+            embedder=on.embedding.pipeline,
+            analyser=analyse,
+            relevance=relevance_model(blueprint),
+            index_identity=on.ground.index,
+            reranker=reranker,
+            leaves=on.embedding.leaves,
+        )
+        retriever = RetrievePipeline(parts, retrieval_plan(settings))
+        generator = open_generator(settings, on.embedding.counter, blueprint.templates, stack)
+        planner = open_planner(settings, blueprint.planning, stack)
+        assessor = open_assessor(blueprint, on.embedding.pipeline, on.pool)
+        finder = ChosenFinder(
+            OneSearch(retriever, assessor, settings.pipeline.answer.passages),
+            AgentFinder(AgentParts(retriever, assessor, planner, self._steps), agent_plan(settings)),
+        )
+        plan = answer_plan(blueprint)
+        answering = AnswerPipeline(finder, generator, Verifier(spans, analyse), plan)
+        temperature = settings.pipeline.answer.temperature
+        answerer = cached(answering, (live, generator), plan.release, temperature, on.cache_of)
+        turns = SqlConversationTurns(on.database)
+        memory = open_memory(settings, blueprint.dialogue, turns, stack)
+        conversing = ConversationPipeline(answerer, memory, live.collection, SqlConversations(on.database), turns)
+        return Composition(plan.release, retriever, conversing)
