@@ -12,6 +12,7 @@ import typer
 
 from ragstead.errors import (
     Forbidden,
+    GateRefused,
     InvalidRequest,
     NotFound,
     Overloaded,
@@ -20,11 +21,11 @@ from ragstead.errors import (
     Unauthenticated,
     Unavailable,
 )
-from ragstead_cli import ask, configuration, doctor, documents, evaluate, ingest, models, search, serve
+from ragstead_cli import ask, configuration, doctor, documents, evaluate, ingest, models, release, search, serve
 from ragstead_cli.errors import Missing
 from ragstead_cli.output import say
 
-FAILED, BAD_INPUT, UNREACHABLE = 1, 2, 4
+FAILED, BAD_INPUT, REFUSED, UNREACHABLE = 1, 2, 3, 4
 
 # httpx looks for its own command line, with click, rich and pygments, and does without: a third of a verb's start.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
@@ -38,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (serve, ingest, documents, search, ask, evaluate, models, doctor, configuration):
+for part in (serve, ingest, documents, search, ask, evaluate, release, models, doctor, configuration):
     part.register(app)
 
 
@@ -60,6 +61,8 @@ def exit_code(error: RagsteadError) -> int:
     """Return the exit code that CONTRACT's table gives the error."""
     if isinstance(error, (Unavailable, Overloaded)):
         return UNREACHABLE
+    if isinstance(error, GateRefused):
+        return REFUSED
     return BAD_INPUT if isinstance(error, _CALLERS_FAULT) else FAILED
 
 

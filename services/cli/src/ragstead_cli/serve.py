@@ -52,11 +52,19 @@ SamplesOption = Annotated[
 ]
 
 
-def up(invocation: Invocation, port: PortOption = None, samples: SamplesOption = None) -> int:
+MlflowOption = Annotated[
+    bool | None,
+    typer.Option("--mlflow/--no-mlflow", help="Start MLflow's server beside it; deployment.mlflow.serve if not given."),
+]
+
+
+def up(
+    invocation: Invocation, port: PortOption = None, samples: SamplesOption = None, mlflow: MlflowOption = None
+) -> int:
     """Serve the whole platform from this process, until Ctrl-C."""
     if samples is not None and not samples.is_dir():
         raise InvalidRequest(f"--samples {str(samples)!r} is no folder; check the path", param="--samples")
-    return _run(_serve(invocation, port, samples))
+    return _run(_serve(invocation, port, samples, mlflow=mlflow))
 
 
 def gateway(invocation: Invocation, port: PortOption = None) -> int:
@@ -121,7 +129,10 @@ def _run(main: Coroutine[Any, Any, None]) -> int:
     return 0
 
 
-async def _serve(invocation: Invocation, port: int | None, samples: Path | None) -> None:
+async def _serve(
+    invocation: Invocation, port: int | None, samples: Path | None, *, mlflow: bool | None = False
+) -> None:
+    from ragstead.bootstrap.live import Serving
     from ragstead.bootstrap.ownership import read_owner
     from ragstead.bootstrap.platform import open_platform
     from ragstead.settings import resolve_secret
@@ -140,7 +151,10 @@ async def _serve(invocation: Invocation, port: int | None, samples: Path | None)
             "or give another with --data-dir"
         )
     listener = bind(host, settings.deployment.port if port is None else port)
-    async with open_platform(settings) as platform, contextlib.AsyncExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
+        mlflow_url = await _mlflow(settings, stack, wanted=mlflow)
+        serving = Serving(champion=True, mlflow_url=mlflow_url)
+        platform = await stack.enter_async_context(open_platform(settings, serving))
         app = create_app(platform, api_keys=keys)
 
         def ready(url: str) -> None:
@@ -149,6 +163,31 @@ async def _serve(invocation: Invocation, port: int | None, samples: Path | None)
             stack.push_async_callback(_cancelled, task)
 
         await serve(app, listener, on_ready=ready)
+
+
+async def _mlflow(settings: Settings, stack: contextlib.AsyncExitStack, *, wanted: bool | None) -> str | None:
+    """Return the address of the MLflow to follow: the configured one, or one started here, which nothing waits for."""
+    given = settings.deployment.mlflow
+    if given.url is not None or not (given.serve if wanted is None else wanted):
+        return given.url
+    from ragstead.bootstrap.mlflow import start_server, wait_for_server
+
+    try:
+        server = await start_server(settings, stack)
+    except RagsteadError as error:
+        say(f"ragstead: no MLflow beside the platform: {error}")
+        return None
+
+    async def announce() -> None:
+        try:
+            await wait_for_server(server)
+        except RagsteadError as error:
+            say(f"ragstead: no MLflow beside the platform: {error}")
+        else:
+            say(f"ragstead: MLflow serves releases and experiments on {server.url}")
+
+    stack.push_async_callback(_cancelled, asyncio.create_task(announce()))
+    return server.url
 
 
 @dataclass(frozen=True, slots=True)

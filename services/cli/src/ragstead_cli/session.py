@@ -103,11 +103,12 @@ async def _claim(settings: Settings, stack: contextlib.AsyncExitStack) -> Owner 
     while True:
         owner = read_owner(data_dir)
         if owner is None:
+            from ragstead.bootstrap.live import Serving
             from ragstead.bootstrap.platform import open_platform
 
             log_in_lines()
             with contextlib.suppress(StoreInUse):  # somebody was faster: look who it is
-                return await stack.enter_async_context(open_platform(settings))
+                return await stack.enter_async_context(open_platform(settings, Serving(champion=True)))
         elif owner.address and await _is_alive(owner.address):
             return owner
         if time.monotonic() > deadline:

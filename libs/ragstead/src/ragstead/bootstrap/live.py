@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 
 from ragstead.adapters.release_file import ReleaseFile
 from ragstead.bootstrap.blueprints import configured
@@ -19,8 +20,24 @@ from ragstead.settings import Settings, resolve_secret
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Which release a platform answers with; the configuration's pipeline where nothing is said.
+
+    Attributes:
+        release: This one, and no other.
+        champion: Whether the champion that was followed last goes before the configuration, where there is one and
+            `deployment.mlflow.follow` does not say otherwise.
+        mlflow_url: With `champion`, of the server whose champion is followed from then on; None: nobody's.
+    """
+
+    release: Release | None = None
+    champion: bool = False
+    mlflow_url: str | None = None
+
+
 async def open_live_release(
-    composer: Composer, pool: WorkPool, stack: AsyncExitStack, *, champion: bool, mlflow_url: str | None
+    composer: Composer, pool: WorkPool, stack: AsyncExitStack, serving: Serving
 ) -> tuple[LiveRelease, ChampionFollower | None]:
     """Return what passes requests to the live release, and what follows the champion, if anything does.
 
@@ -28,16 +45,21 @@ async def open_live_release(
         composer: Composes releases.
         pool: Where files are read and written.
         stack: Closed when no more requests come.
-        champion: Whether the champion that was followed last is live from the start.
-        mlflow_url: Whose champion is followed.
+        serving: Which release that is.
 
     Raises:
         ConfigurationError: If the configuration asks for what this build or machine can't do.
+        Conflict: If the one release that it is to be can't be honoured.
     """
+    if serving.release is not None:
+        live = LiveRelease(await composer.of_release(serving.release))
+        stack.push_async_callback(live.close)
+        return live, None
     settings, ground = composer.foundations.settings, composer.foundations.ground
     own = configured(settings, ground.index)
     file = ReleaseFile(settings.deployment.data_dir, pool)
-    served = await file.read() if champion else None
+    follows = serving.champion and settings.deployment.mlflow.follow
+    served = await file.read() if follows else None
     kept = served.champion if served is not None else None
     followed = None if kept is None else await _honoured(composer, kept)
     live = LiveRelease(followed or await composer.of_blueprint(own))
@@ -52,10 +74,11 @@ async def open_live_release(
         except RagsteadError as error:
             _log.warning("the next start will not know of release %s: %s", live.release_id, error)
 
-    await keep(kept)
-    if not champion or mlflow_url is None:
+    if serving.champion:
+        await keep(kept)
+    if not follows or serving.mlflow_url is None:
         return live, None
-    parts = FollowingParts(_open_champions(settings, mlflow_url, stack), compose, keep, live)
+    parts = FollowingParts(_open_champions(settings, serving.mlflow_url, stack), compose, keep, live)
     seen = kept.release_id if kept is not None and followed is not None else None
     follower = ChampionFollower(parts, settings.deployment.mlflow.poll_s, seen)
     following = asyncio.create_task(follower.run(), name="champion")

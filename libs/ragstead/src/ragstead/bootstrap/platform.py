@@ -36,7 +36,7 @@ from ragstead.bootstrap.composition import Composer, Foundations
 from ragstead.bootstrap.embedding import EmbeddingModel, open_embedding
 from ragstead.bootstrap.generation import open_relays
 from ragstead.bootstrap.indexes import LocalIndexes
-from ragstead.bootstrap.live import open_live_release
+from ragstead.bootstrap.live import Serving, open_live_release
 from ragstead.bootstrap.plans import chunker_of, index_identity_of, recipe_of
 from ragstead.bootstrap.reranking import open_reranker
 from ragstead.errors import RagsteadError
@@ -58,6 +58,7 @@ from ragstead.settings import Settings
 
 _UNCLEAN = "running"
 """File in the data directory that stands there while a platform runs; found at the start, the last one was killed."""
+_AS_CONFIGURED = Serving()
 _PIPELINES_CAN = {"stream": True, "tools": False, "response_format": False, "logprobs": False}
 
 
@@ -177,23 +178,20 @@ class _Models:
 
 
 @asynccontextmanager
-async def open_platform(
-    settings: Settings, *, champion: bool = False, mlflow_url: str | None = None
-) -> AsyncIterator[Platform]:
+async def open_platform(settings: Settings, serving: Serving = _AS_CONFIGURED) -> AsyncIterator[Platform]:
     """Open the data directory, and run a platform on it until the block ends.
 
     After a process that was killed both indexes are first made to hold what the metadata database says.
 
     Args:
         settings: What it is made from.
-        champion: Whether it serves the champion that was followed last, where there is one and the settings do not say
-            otherwise; else it serves the configuration's pipeline.
-        mlflow_url: Of the server whose champion is followed from then on; None: nobody's. With `champion` alone.
+        serving: Which release answers.
 
     Raises:
         StoreInUse: If another process owns the data directory.
         ConfigurationError: If the settings ask for what this build or machine can't do.
         Unavailable: If a store can't be opened.
+        Conflict: If it is to be one release, and that can't be honoured.
     """
     async with AsyncExitStack() as stack:
         data_dir = settings.deployment.data_dir
@@ -209,11 +207,9 @@ async def open_platform(
         running = asyncio.create_task(worker.run(), name="ingestion")
         stack.push_async_callback(_stop, running)
         composer = Composer(_foundations(settings, stores, models, stack))
-        followed = champion and settings.deployment.mlflow.follow
-        live, follower = await open_live_release(composer, stores.pool, stack, champion=followed, mlflow_url=mlflow_url)
-        yield _assemble(
-            settings, lock, stores, models, (ingestor, worker), (live, follower), open_relays(settings, stack)
-        )
+        answering = await open_live_release(composer, stores.pool, stack, serving)
+        relays = open_relays(settings, stack)
+        yield _assemble(settings, lock, stores, models, (ingestor, worker), answering, relays)
 
 
 def _mark_running(data_dir: Path, stack: AsyncExitStack) -> bool:

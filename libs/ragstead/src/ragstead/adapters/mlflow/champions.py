@@ -101,3 +101,12 @@ def _code(answer: httpx.Response) -> str:
 
 def _tags(version: Mapping[str, Any]) -> dict[str, str]:
     return {tag["key"]: tag["value"] for tag in version.get("tags", [])}
+
+
+async def is_healthy(url: str, timeout_s: float = 2.0) -> bool:
+    """Return whether an MLflow server answers at the address."""
+    async with httpx.AsyncClient(timeout=timeout_s, trust_env=False) as client:
+        try:
+            return (await client.get(f"{url.rstrip('/')}/health")).is_success
+        except httpx.HTTPError:
+            return False

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.environment_variables import (
     MLFLOW_DISABLE_TELEMETRY,
@@ -15,6 +16,7 @@ from mlflow.environment_variables import (
     MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR,
     MLFLOW_HTTP_REQUEST_MAX_RETRIES,
     MLFLOW_HTTP_REQUEST_TIMEOUT,
+    MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT,
     MLFLOW_TRACKING_TOKEN,
 )
 from mlflow.exceptions import MlflowException
@@ -45,6 +47,7 @@ class MlflowConnection:
         MLFLOW_DISABLE_TELEMETRY.set(True)
         set_telemetry_client()  # again, as the import made one
         MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
+        MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)
         MLFLOW_HTTP_REQUEST_TIMEOUT.set(max(1, round(timeout_s)))
         MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(_RETRIES)
         MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR.set(0)
@@ -72,6 +75,8 @@ class MlflowConnection:
 
     def _run(self, work: Callable[[MlflowClient], T]) -> T:
         with self._edge():
+            if mlflow.get_tracking_uri() != self.uri:
+                mlflow.set_tracking_uri(self.uri)  # stores make clients of their own, for this process's one address
             if self._client is None:
                 self._client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
             return work(self._client)

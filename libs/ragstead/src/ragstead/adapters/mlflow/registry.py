@@ -44,6 +44,7 @@ from ragstead.releases import read_manifest, written
 _MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 _PAGE = 200
 _ABOUT = "Releases of Ragstead's answering pipeline; the alias `champion` is what running platforms follow."
+_MODEL_CONFIG = {"url": None, "data_dir": None, "settings": None, "api_key": None, "collection": "default"}
 _QUESTION = "How many days of annual leave do I get?"
 
 
@@ -165,7 +166,7 @@ class MlflowRegistry:
                 python_model=str(self._model_code),
                 artifacts={"manifest": str(manifest)},
                 pip_requirements=[f"ragstead=={release.provenance.package_version}"],
-                model_config={"release": release.release_id, "url": None, "data_dir": None, "collection": "default"},
+                model_config={**_MODEL_CONFIG, "release": release.release_id},
                 input_example=[_QUESTION],
             )
         return folder / "model"
