@@ -12,6 +12,8 @@ from ragstead.pipelines.live_release import Composition, LiveRelease
 from ragstead.ports.registry import Champions, Release
 
 _log = logging.getLogger(__name__)
+_STARTING = 15
+"""Failures before the first answer after which it is no longer taken for starting up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ class ChampionFollower:
         self._live_champion = champion
         self._refused: str | None = None
         self._trouble = "waits for MLflow"
-        self.failures = 0
+        self._answered = False
+        self._failures = 0
 
     @property
     def word(self) -> str:
@@ -73,8 +76,11 @@ class ChampionFollower:
             elif wanted is None or wanted != self._refused:
                 await self._follow(wanted)
         except Unavailable as error:
-            self.failures += 1
-            self._tell(f"MLflow can't be asked ({self.failures} times by now): {error}", first=self.failures == 1)
+            self._failures += 1
+            loud = self._failures == (1 if self._answered else _STARTING)
+            self._tell(f"MLflow can't be asked ({self._failures} times by now): {error}", loud=loud)
+        else:
+            self._failures, self._answered = 0, True
 
     async def _follow(self, wanted: str | None) -> None:
         parts = self._parts
@@ -92,7 +98,7 @@ class ChampionFollower:
         _log.info("release %s is live", parts.live.release_id)
         await parts.keep(release)
 
-    def _tell(self, trouble: str, *, first: bool = True) -> None:
+    def _tell(self, trouble: str, *, loud: bool = True) -> None:
         self._trouble = trouble
-        if first:
+        if loud:
             _log.warning("%s; %s stays live", trouble, self._parts.live.release_id)

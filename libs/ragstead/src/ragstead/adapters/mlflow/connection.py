@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,7 @@ class MlflowConnection:
         MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR.set(0)
         if token is not None:
             MLFLOW_TRACKING_TOKEN.set(token)
+        warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)  # of its own types
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
         self.uri = uri
