@@ -93,8 +93,8 @@ def test_template_of_ones_own_goes_before_ours_and_an_unknown_one_is_refused(tmp
     generation = DeploymentSettings(generation=GenerationSettings(prompts_dir=tmp_path))
     assert prompt_templates(Settings(deployment=generation))["answer"].question == "Q: {question}"
     assert "NO ANSWER" in TEMPLATE.instructions
+    strange = Settings(pipeline=PipelineSettings(answer=AnswerSettings(prompt="sonnet")))
     with pytest.raises(ConfigurationError, match="there are answer"):
-        strange = Settings(pipeline=PipelineSettings(answer=AnswerSettings(prompt="sonnet")))
         prompt_template(strange, prompt_templates(strange))
     (tmp_path / "bad.yaml").write_bytes(b"\xff")
     with pytest.raises(ConfigurationError, match="can't be read"):
