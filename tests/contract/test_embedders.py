@@ -1,6 +1,7 @@
 """The embedder suite over the fake, the ONNX graphs and the HTTP adapters, and what graphs are refused for."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from contract.embedding_models import EXPORTED, embedder_of, needs_weights
-from ragstead.adapters.onnx_runtime import OnnxEncoder, Precision, WordPieces, read_record
+from ragstead.adapters.onnx_runtime import OnnxEncoder, Precision, WordPieces, is_built, read_record
 from ragstead.adapters.onnx_runtime.export import export_graphs, verify_graph
 from ragstead.adapters.openai_embeddings import EmbeddingEndpoint, OpenAiEmbeddings
 from ragstead.bootstrap.models import weights_dir
@@ -178,6 +179,23 @@ def test_export_keeps_the_graphs_that_are_there_and_adds_those_that_are_not(tmp_
     assert read_record(tmp_path) == both
     assert both.cosines["fp32"] >= 0.9999
     assert both.reciprocal_ranks["int8"] >= 0.9
+
+
+@needs_weights
+def test_graphs_of_an_older_version_are_built_again_when_they_are_needed(tmp_path: Path) -> None:
+    now = json.loads((EXPORTED() / "model.json").read_text())
+    del now["form"]
+    (tmp_path / "model.json").write_text(json.dumps(now))
+    for name in ("tokenizer.json", "int8.onnx", "fp32.onnx"):
+        (tmp_path / name).write_bytes((EXPORTED() / name).read_bytes())
+    assert not is_built(tmp_path, "int8")
+    with pytest.raises(Unavailable, match="export it again"):
+        OnnxEncoder(tmp_path, MINILM)
+    made = (tmp_path / "int8.onnx").stat().st_mtime_ns
+    export_graphs(weights_dir(), tmp_path, MINILM, precisions=["int8"])
+    assert (tmp_path / "int8.onnx").stat().st_mtime_ns > made
+    assert is_built(tmp_path, "int8")
+    assert not is_built(tmp_path, "fp32"), "its file is the older one still"
 
 
 @needs_weights

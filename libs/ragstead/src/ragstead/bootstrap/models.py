@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ragstead.adapters.onnx_runtime import OnnxEncoder, Precision, WordPieces, read_record
+from ragstead.adapters.onnx_runtime import OnnxEncoder, Precision, WordPieces, is_built
 from ragstead.bootstrap.model_sources import find_checkpoint, spec_of
 from ragstead.errors import ConfigurationError, Unavailable
 from ragstead.ports.encoder import Encoder
@@ -81,7 +81,7 @@ def verify_models(settings: Settings) -> dict[str, float]:
     return {
         runtime: verify_graph(folder, precision, spec_of(settings, name)).cosine
         for runtime, precision in _PRECISIONS.items()
-        if (folder / f"{precision}.onnx").is_file()
+        if is_built(folder, precision)
     }
 
 
@@ -93,7 +93,7 @@ def graphs_folder(settings: Settings, name: str) -> Path:
 
 
 def open_encoder(settings: Settings, name: str | None = None) -> Encoder:
-    """Return an embedding model on the configured runtime; its graph is built first where it is missing.
+    """Return an embedding model on the configured runtime; its graph is built first where it is missing or old.
 
     Args:
         settings: The runtime, and where models are.
@@ -111,7 +111,7 @@ def open_encoder(settings: Settings, name: str | None = None) -> Encoder:
         return _open_torch(settings, name)
     precision = _PRECISIONS[runtime]
     folder = graphs_folder(settings, name)
-    if not (folder / f"{precision}.onnx").is_file() or read_record(folder) is None:
+    if not is_built(folder, precision):
         export_models(settings, name, [runtime])
     return OnnxEncoder(folder, spec_of(settings, name), precision=precision)
 

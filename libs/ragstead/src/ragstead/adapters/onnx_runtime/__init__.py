@@ -5,8 +5,8 @@ graphs once from a checkpoint's weights and proves them; `OnnxEncoder` runs one;
 """
 
 from ragstead.adapters.onnx_runtime.native_switches import VARIABLE as TELEMETRY_VARIABLE
-from ragstead.adapters.onnx_runtime.record import GraphRecord, read_record
+from ragstead.adapters.onnx_runtime.record import GraphRecord, is_built, read_record
 from ragstead.adapters.onnx_runtime.session import OnnxEncoder, Precision
 from ragstead.adapters.onnx_runtime.word_pieces import WordPieces
 
-__all__ = ["TELEMETRY_VARIABLE", "GraphRecord", "OnnxEncoder", "Precision", "WordPieces", "read_record"]
+__all__ = ["TELEMETRY_VARIABLE", "GraphRecord", "OnnxEncoder", "Precision", "WordPieces", "is_built", "read_record"]

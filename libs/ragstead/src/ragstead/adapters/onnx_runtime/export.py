@@ -19,7 +19,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from ragstead.adapters.onnx_runtime.checkpoint import Weights, read_shape, read_weights, sha256_of
 from ragstead.adapters.onnx_runtime.graph import build_graph, write_graph
-from ragstead.adapters.onnx_runtime.record import GraphRecord, read_record, write_record
+from ragstead.adapters.onnx_runtime.record import FORM, GraphRecord, read_record, write_record
 from ragstead.adapters.onnx_runtime.reference import reference_vectors
 from ragstead.adapters.onnx_runtime.session import Graph, Precision
 from ragstead.adapters.onnx_runtime.word_pieces import WordPieces
@@ -61,7 +61,7 @@ def export_graphs(
     """Write graphs and the tokenizer of the checkpoint in `source` to the folder `target`.
 
     Takes about 2 s for all-MiniLM-L6-v2. Graphs are proven first, and each file appears whole or not at all; a graph
-    that is there already is left as it is.
+    that is there already is left as it is, unless an older version wrote it.
 
     Args:
         source: Holds `config.json`, `model.safetensors` and `tokenizer.json`.
@@ -94,6 +94,7 @@ def export_graphs(
             spec.pooling,
             {**known.cosines, **{one: proof.cosine for one, proof in proofs.items()}},
             {**known.reciprocal_ranks, **{one: proof.reciprocal_rank for one, proof in proofs.items()}},
+            FORM,
         )
         write_record(target, record)
     except OSError as error:
@@ -119,15 +120,16 @@ def verify_graph(folder: Path, precision: Precision, spec: EncoderSpec) -> Proof
 def _known(target: Path, sha256: str, spec: EncoderSpec) -> GraphRecord:
     """What the folder says of graphs that may stay; a folder of other weights is refused."""
     record = read_record(target)
+    none = GraphRecord(sha256, spec.pooling, {}, {}, FORM)
     if record is None:
-        return GraphRecord(sha256, spec.pooling, {}, {})
+        return none
     if (record.weights_sha256, record.pooling) != (sha256, spec.pooling):
         raise ConfigurationError(
             f"{target} holds graphs of other weights ({record.weights_sha256[:8]}, {record.pooling} pooling) than "
             f"{sha256[:8]}, {spec.pooling}; give the model another name or revision, or delete the folder",
             param="pipeline.embedder.models",
         )
-    return record
+    return record if record.form == FORM else none
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,7 @@ class _Making:
                     self.folder / "int8.onnx",
                     per_channel=True,
                     weight_type=QuantType.QInt8,
+                    op_types_to_quantize=["MatMul", "Gather"],  # attention stays exact
                 )
 
     def _computed(self, weights: Weights) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """An encoder as an ONNX graph, written straight from its weights, without torch.
 
 BERT (Devlin et al. 2018, arXiv:1810.04805) or MPNet (Song et al. 2020, arXiv:2004.09297), post-norm, then the mean of
-the token vectors over the attention mask, or the first of them, and division by the L2 norm. Only standard operators of
-opset 20 are used: ONNX Runtime's own (Attention, MultiHeadAttention, SkipLayerNormalization) were measured and gain
-nothing here, and standard ones run on every provider.
+the token vectors, or the first of them, and division by the L2 norm. Rows are not padded, so there is no attention
+mask. Only standard operators of opset 23 are used: ONNX Runtime's own (MultiHeadAttention, SkipLayerNormalization) were
+measured and are no faster, and its MultiHeadAttention gives other numbers.
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ from ragstead.errors import Unavailable
 
 Pooling = Literal["mean", "cls"]
 
-OPSET = 20
-IR_VERSION = 9
-MASKED = -10_000.0
-"""Added to the attention logits of padding: exp() of it is 0 in float32, and it survives float16."""
+OPSET = 23
+"""The first with `Attention`."""
+IR_VERSION = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,12 @@ class GraphWriter:
         self.nodes.append(helper.make_node(op, list(inputs), [output], name=output, **attributes))
         return output
 
+    def split(self, x: str, outputs: Sequence[str]) -> list[str]:
+        """Add the equal parts of `x` along its last axis."""
+        parts = len(outputs)
+        self.nodes.append(helper.make_node("Split", [x], outputs, name=f"{x}/split", axis=-1, num_outputs=parts))
+        return list(outputs)
+
     def tensor(self, name: str) -> NDArray[np.float32]:
         """Return the weight called `name`.
 
@@ -120,18 +125,10 @@ def _length(g: GraphWriter) -> str:
     return g.node("Shape", ["input_ids"], "length", start=1, end=2)
 
 
-def _mask(g: GraphWriter) -> tuple[str, str]:
-    """The attention mask as float32 [n, t], and as logits to add, [n, 1, 1, t]."""
-    mask = g.node("Cast", ["attention_mask"], "mask/float", to=TensorProto.FLOAT)
-    padding = g.node("Sub", [g.constant("one", 1.0), mask], "mask/padding")
-    logits = g.node("Mul", [padding, g.constant("masked", MASKED)], "mask/logits")
-    return mask, g.node("Unsqueeze", [logits, g.ints(1, 2)], "mask/bias")
-
-
-def _relative_bias(g: GraphWriter, mask_bias: str, shape: EncoderShape) -> str:
-    """The mask's logits, and for MPNet each head's number for the distance of two tokens, [n, heads, t, t]."""
+def _relative_bias(g: GraphWriter, shape: EncoderShape) -> str | None:
+    """What MPNet adds to the attention logits: each head's number for the distance of two tokens, [1, heads, t, t]."""
     if shape.family == "bert":
-        return mask_bias
+        return None
     by_distance = bias_by_distance(g.tensor("encoder.relative_attention_bias.weight"), shape.positions)
     table = g.constant("relative/by_distance", by_distance)
     zero, one = g.constant("zero", 0, np.int64), g.constant("step", 1, np.int64)
@@ -142,31 +139,25 @@ def _relative_bias(g: GraphWriter, mask_bias: str, shape: EncoderShape) -> str:
     distance = g.node("Sub", [row, column], "relative/distance")
     place = g.node("Add", [distance, g.constant("relative/middle", shape.positions - 1, np.int64)], "relative/place")
     bias = g.node("Gather", [table, place], "relative/bias", axis=1)
-    return g.node("Add", [g.node("Unsqueeze", [bias, g.ints(0)], "relative/all"), mask_bias], "relative/masked")
+    return g.node("Unsqueeze", [bias, g.ints(0)], "relative/all")
 
 
-def _attention(g: GraphWriter, x: str, bias: str, prefix: str, shape: EncoderShape) -> str:
-    """``softmax(q k' / sqrt(d) + bias) v`` over all heads, heads joined again: [n, t, width]."""
+def _attention(g: GraphWriter, x: str, bias: str | None, prefix: str, shape: EncoderShape) -> str:
+    """``softmax(q k' / sqrt(d) + bias) v`` over all heads, heads joined again: [n, t, width].
+
+    Query, key and value are one product: int8 weights are scaled by column, so it has the same numbers as three.
+    """
     own = f"{prefix}attention."
     names = _NAMES[shape.family]
-
-    def heads(part: str, order: list[int]) -> str:
-        flat = g.linear(x, own + part, own + part)
-        split = g.node("Reshape", [flat, g.ints(0, 0, shape.heads, shape.head_width)], f"{own}{part}/heads")
-        return g.node("Transpose", [split], f"{own}{part}/by_head", perm=order)
-
-    query, key = heads(names.query, [0, 2, 1, 3]), heads(names.key, [0, 2, 3, 1])
-    value = heads(names.value, [0, 2, 1, 3])
-    raw = g.node("MatMul", [query, key], f"{own}raw")
-    scaled = g.node("Mul", [raw, g.constant("scale", shape.head_width**-0.5)], f"{own}scaled")
-    weights = g.node("Softmax", [g.node("Add", [scaled, bias], f"{own}logits")], f"{own}weights", axis=-1)
-    mixed = g.node(
-        "Transpose", [g.node("MatMul", [weights, value], f"{own}mixed")], f"{own}by_token", perm=[0, 2, 1, 3]
-    )
-    return g.node("Reshape", [mixed, g.ints(0, 0, shape.width)], f"{own}joined")
+    parts = [own + name for name in (names.query, names.key, names.value)]
+    weight = g.constant(f"{own}qkv.weight", np.concatenate([g.tensor(f"{part}.weight") for part in parts]).T)
+    offset = g.constant(f"{own}qkv.bias", np.concatenate([g.tensor(f"{part}.bias") for part in parts]))
+    joined = g.node("Add", [g.node("MatMul", [x, weight], f"{own}qkv/matmul"), offset], f"{own}qkv")
+    inputs = g.split(joined, parts) + ([bias] if bias else [])
+    return g.node("Attention", inputs, f"{own}joined", q_num_heads=shape.heads, kv_num_heads=shape.heads)
 
 
-def _layer(g: GraphWriter, x: str, bias: str, index: int, shape: EncoderShape) -> str:
+def _layer(g: GraphWriter, x: str, bias: str | None, index: int, shape: EncoderShape) -> str:
     """One post-norm layer: attention and a GELU feed-forward, each with its residual: [n, t, width]."""
     prefix = f"encoder.layer.{index}."
     names = _NAMES[shape.family]
@@ -179,16 +170,13 @@ def _layer(g: GraphWriter, x: str, bias: str, index: int, shape: EncoderShape) -
     return g.layer_norm(residual, f"{prefix}output.LayerNorm", f"{prefix}out", shape.layer_norm_eps)
 
 
-def _pool(g: GraphWriter, x: str, mask: str, pooling: Pooling) -> str:
-    """Mean over the unmasked tokens, or the first one, then unit length: [n, width]."""
+def _pool(g: GraphWriter, x: str, pooling: Pooling) -> str:
+    """Mean over the tokens, or the first one, then unit length: [n, width]."""
     if pooling == "cls":
-        first = g.node("Gather", [x, g.constant("first", 0, np.int64)], "pool/first", axis=1)
-        return g.node("LpNormalization", [first], "embedding", axis=-1, p=2)
-    column = g.node("Unsqueeze", [mask, g.ints(2)], "pool/mask")
-    total = g.node("ReduceSum", [g.node("Mul", [x, column], "pool/kept"), g.ints(1)], "pool/sum", keepdims=0)
-    count = g.node("ReduceSum", [mask, g.ints(1)], "pool/count", keepdims=1)
-    mean = g.node("Div", [total, g.node("Max", [count, "one"], "pool/divisor")], "pool/mean")
-    return g.node("LpNormalization", [mean], "embedding", axis=-1, p=2)
+        pooled = g.node("Gather", [x, g.constant("first", 0, np.int64)], "pool/first", axis=1)
+    else:
+        pooled = g.node("ReduceMean", [x, g.ints(1)], "pool/mean", keepdims=0)
+    return g.node("LpNormalization", [pooled], "embedding", axis=-1, p=2)
 
 
 def build_graph(weights: Weights, shape: EncoderShape, pooling: Pooling = "mean") -> onnx.ModelProto:
@@ -200,23 +188,19 @@ def build_graph(weights: Weights, shape: EncoderShape, pooling: Pooling = "mean"
         pooling: What stands for a row.
 
     Returns:
-        A model with inputs `input_ids` and `attention_mask`, int64 [n, t], t <= `shape.positions`, and the output
-        `embedding`, float32 [n, width], rows of unit length. A row whose mask is all 0 gives zeros or NaN:
-        don't send one.
+        A model with the input `input_ids`, int64 [n, t], 0 < t <= `shape.positions`, and the output `embedding`,
+        float32 [n, width], rows of unit length. There is no padding: rows of one run have one length.
 
     Raises:
         Unavailable: If a tensor is missing.
     """
     g = GraphWriter(weights)
-    mask, mask_bias = _mask(g)
     x = _embeddings(g, shape)
-    bias = _relative_bias(g, mask_bias, shape)
+    bias = _relative_bias(g, shape)
     for index in range(shape.layers):
         x = _layer(g, x, bias, index, shape)
-    _pool(g, x, mask, pooling)
-    inputs = [
-        helper.make_tensor_value_info(name, TensorProto.INT64, ["n", "t"]) for name in ("input_ids", "attention_mask")
-    ]
+    _pool(g, x, pooling)
+    inputs = [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["n", "t"])]
     outputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", shape.width])]
     graph = helper.make_graph(g.nodes, "encoder", inputs, outputs, list(g.constants.values()))
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)

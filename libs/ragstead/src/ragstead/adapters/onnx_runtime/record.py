@@ -10,6 +10,8 @@ from pathlib import Path
 from ragstead.errors import Unavailable
 
 _NAME = "model.json"
+FORM = 2
+"""Counts the ways in which graphs were written; those of an older one are built again. Their vectors are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +23,14 @@ class GraphRecord:
         pooling: That of the graphs.
         cosines: Lowest cosine to the reference by precision.
         reciprocal_ranks: Mean reciprocal rank of the right passages for the questions of a small set, by precision.
+        form: How the graphs are written, see `FORM`; 1 where the file doesn't say.
     """
 
     weights_sha256: str
     pooling: str
     cosines: Mapping[str, float]
     reciprocal_ranks: Mapping[str, float]
+    form: int = 1
 
 
 def read_record(folder: Path) -> GraphRecord | None:
@@ -42,6 +46,17 @@ def read_record(folder: Path) -> GraphRecord | None:
         return None
     except (OSError, ValueError, TypeError) as error:
         raise Unavailable("embedding", f"can't read {path}: {error}; delete it and export the model again") from error
+
+
+def is_built(folder: Path, precision: str) -> bool:
+    """Return whether `folder` holds a proven graph of that precision, written as they are now.
+
+    Raises:
+        Unavailable: If the record is damaged.
+    """
+    record = read_record(folder)
+    known = record is not None and record.form == FORM and precision in record.cosines
+    return known and (folder / f"{precision}.onnx").is_file()
 
 
 def write_record(folder: Path, record: GraphRecord) -> None:

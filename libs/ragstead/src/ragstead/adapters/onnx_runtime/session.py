@@ -11,7 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NoSuchFile
 
-from ragstead.adapters.onnx_runtime.record import read_record
+from ragstead.adapters.onnx_runtime.record import FORM, read_record
 from ragstead.adapters.onnx_runtime.word_pieces import WordPieces
 from ragstead.errors import ConfigurationError, Unavailable
 from ragstead.model import Role
@@ -25,6 +25,7 @@ _SLOW_FUSIONS = ["SkipLayerNormFusion"]
 one node as for two nodes, a quarter of a pass, and its sums are less exact (int8 ranks SciFact at nDCG@10 0.6576 with
 it and 0.6603 without)."""
 
+_OUTPUTS = ["embedding"]
 _LOAD_ERRORS = (Fail, InvalidGraph, InvalidProtobuf, NoSuchFile, OSError)
 
 
@@ -48,8 +49,8 @@ class OnnxEncoder:
             ConfigurationError: If the graph pools otherwise than `spec` says.
         """
         record = read_record(folder)
-        if record is None:
-            raise Unavailable("embedding", f"{folder} holds no exported model; export it again")
+        if record is None or record.form != FORM:
+            raise Unavailable("embedding", f"{folder} holds no model that this version exported; export it again")
         if record.pooling != spec.pooling:
             raise ConfigurationError(
                 f"the graphs in {folder} have {record.pooling} pooling and {spec.name} is said to have {spec.pooling}; "
@@ -135,7 +136,7 @@ class Graph:
     def _vector(self, row: Sequence[int]) -> Floats:
         ids = np.array([row], dtype=np.int64)
         try:
-            (found,) = self._session.run(["embedding"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+            (found,) = self._session.run(_OUTPUTS, {"input_ids": ids})
         except Fail as error:
             raise Unavailable("embedding", f"the model failed on {len(row)} tokens: {error}") from error
         return np.asarray(found, dtype=np.float32)
