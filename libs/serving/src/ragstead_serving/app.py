@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
 
 from ragstead_serving.auth import BearerAuth
 from ragstead_serving.body_limit import BodyLimit
@@ -18,6 +17,7 @@ from ragstead_serving.openapi import install_openapi
 from ragstead_serving.options import ServiceOptions
 from ragstead_serving.overload import InFlightBound
 from ragstead_serving.request_ids import CrashBarrier, RequestIds
+from ragstead_serving.short_ways import ShortWay, ShortWays
 
 
 def create_service(
@@ -28,13 +28,13 @@ def create_service(
     options: ServiceOptions,
     readiness: Readiness,
     metrics: HttpMetrics | None = None,
-    innermost: Callable[[ASGIApp], ASGIApp] | None = None,
+    short_ways: Mapping[str, ShortWay] | None = None,
 ) -> FastAPI:
     """Return an app with health, metrics and OpenAPI, to which the service adds its routes.
 
     A request passes, from the outside in: measuring, naming, the crash barrier, host rules, CORS where origins are
-    allowed, authentication, the in-flight bound, the body limit, the error table. Nothing depends on a lifespan, so
-    the app works in process (httpx's `ASGITransport`) as it does behind a server.
+    allowed, authentication, the in-flight bound, the body limit, the short ways, the error table. Nothing depends on a
+    lifespan, so the app works in process (httpx's `ASGITransport`) as it does behind a server.
 
     Args:
         title: The service's name in OpenAPI.
@@ -43,7 +43,7 @@ def create_service(
         options: Its limits and doors.
         readiness: Asked by `/health/ready`.
         metrics: Where requests are booked; None for a new one.
-        innermost: Wraps the routes, inside of everything else; None for nothing.
+        short_ways: Past the routes, by path; None for none.
     """
     metrics = metrics or HttpMetrics()
     app = FastAPI(
@@ -58,8 +58,8 @@ def create_service(
     install_openapi(app, with_keys=bool(options.api_keys), open_paths=options.open_paths)
     app.include_router(health_router(readiness, metrics))
     # what is added last is outermost
-    if innermost is not None:
-        app.add_middleware(innermost)
+    if short_ways:
+        app.add_middleware(ShortWays, ways=short_ways)
     app.add_middleware(BodyLimit, options=options)
     app.add_middleware(InFlightBound, limit=options.max_in_flight, exempt=ALWAYS_ANSWERED)
     app.add_middleware(BearerAuth, keys=options.api_keys, open_paths=options.open_paths)

@@ -25,19 +25,21 @@ async def while_connected(receive: Receive, work: Coroutine[object, object, T]) 
     Raises:
         ClientGone: If the client hung up first.
     """
-    working = asyncio.ensure_future(work)
-    hang_up = asyncio.ensure_future(_hang_up(receive))
+    caller = asyncio.current_task()
+    assert caller is not None
+    watching = asyncio.create_task(_watch(receive, caller))
     try:
-        await asyncio.wait({working, hang_up}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientGone
-        return working.result()
+        return await work
+    except asyncio.CancelledError:
+        if not watching.done() or caller.uncancel():  # somebody else cancelled
+            raise
+        raise ClientGone from None
     finally:
-        working.cancel()
-        hang_up.cancel()
-        await asyncio.gather(working, hang_up, return_exceptions=True)
+        watching.cancel()
 
 
-async def _hang_up(receive: Receive) -> None:
+async def _watch(receive: Receive, caller: asyncio.Task[object]) -> None:
+    """Cancel who waits when the client hangs up."""
     while (await receive())["type"] != "http.disconnect":
         pass
+    caller.cancel()

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Protocol
 import numpy as np
 import orjson
 from fastapi import APIRouter, Body, Request, Response
+from pydantic import ValidationError
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ragstead.errors import InvalidRequest, NotFound
 from ragstead.ports.embedder import Embedded, EmbedRequest, RequestEmbedder
@@ -29,6 +31,8 @@ _EXAMPLES: Any = {
         "value": {"model": "text-embedding-3-small", "input": "The tide turns at noon.", "encoding_format": "base64"},
     },
 }
+EMBEDDINGS_PATHS = ("/v1/embeddings", "/embeddings")
+_JSON = (b"content-type", b"application/json")
 _CURE = "LangChain's OpenAIEmbeddings sends texts instead with check_embedding_ctx_length=False"
 
 
@@ -71,19 +75,53 @@ class ServedEmbedding(Protocol):
         ...
 
 
-def embeddings_router(model: ServedEmbedding, *, max_inputs: int) -> APIRouter:
-    """Return the routes `/v1/embeddings` and `/embeddings`.
+class Embeddings:
+    """Answers requests for embeddings: what the routes and their short way share.
 
     Args:
         model: What embeds.
         max_inputs: Inputs of one request.
     """
-    router = APIRouter(route_class=ServiceRoute, tags=["embeddings"])
 
-    async def create_embeddings(
-        request: Request, body: Annotated[EmbeddingsBody, Body(openapi_examples=_EXAMPLES)]
-    ) -> Response:
-        """Turn texts into unit vectors."""
+    def __init__(self, model: ServedEmbedding, *, max_inputs: int) -> None:
+        self._model = model
+        self._max_inputs = max_inputs
+
+    async def create(self, body: EmbeddingsBody, receive: Receive) -> bytes:
+        """Return the answer, an `EmbeddingsView` as JSON.
+
+        Args:
+            body: What is asked.
+            receive: Of the request; when it says that the client has hung up, the work ends.
+
+        Raises:
+            NotFound: If the model is another one, or computed elsewhere.
+            InvalidRequest: If the input can't be used.
+            Overloaded: If too much waits already.
+            Unavailable: If the model fails.
+            ClientGone: If the client hung up first.
+        """
+        request = self._request(body)
+        found = await while_connected(receive, self._model.pipeline.run(request))
+        return _written(found, self._model.name, body.encoding_format)
+
+    def short_way(self, body: bytes) -> ASGIApp | None:
+        """Return what answers a body that is as it should be, or None: a `ShortWay`."""
+        try:
+            asked = EmbeddingsBody.model_validate(orjson.loads(body))
+        except (orjson.JSONDecodeError, ValidationError):
+            return None
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  (ASGI's signature)
+            found = await self.create(asked, receive)
+            length = str(len(found)).encode()
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length), _JSON]})
+            await send({"type": "http.response.body", "body": found})
+
+        return answer
+
+    def _request(self, body: EmbeddingsBody) -> EmbedRequest:
+        model = self._model
         if model.leaves:
             raise NotFound("model", body.model, f"{model.name} is hosted by {model.device}: ask it there")
         if body.model != model.name and body.model not in model.aliases:
@@ -93,18 +131,27 @@ def embeddings_router(model: ServedEmbedding, *, max_inputs: int) -> APIRouter:
                 f"{model.name} has vectors of {model.pipeline.dim} dimensions alone, not {body.dimensions}",
                 param="dimensions",
             )
-        inputs = read_input(body.input, max_inputs=max_inputs)
+        inputs = read_input(body.input, max_inputs=self._max_inputs)
         if body.model in model.aliases and not isinstance(inputs[0], str):
             raise InvalidRequest(
                 f"the token ids are {body.model}'s and {model.name} has others: send text, or {model.name}'s own ids "
                 f"under its own name ({_CURE})",
                 param="input",
             )
-        asked = EmbedRequest(inputs, body.input_type, truncate=body.truncate)
-        found = await while_connected(request.receive, model.pipeline.run(asked))
-        return Response(_written(found, model.name, body.encoding_format), media_type="application/json")
+        return EmbedRequest(inputs, body.input_type, truncate=body.truncate)
 
-    for path in ("/v1/embeddings", "/embeddings"):
+
+def embeddings_router(embeddings: Embeddings) -> APIRouter:
+    """Return the routes `/v1/embeddings` and `/embeddings`; what is as it should be takes the short way past them."""
+    router = APIRouter(route_class=ServiceRoute, tags=["embeddings"])
+
+    async def create_embeddings(
+        request: Request, body: Annotated[EmbeddingsBody, Body(openapi_examples=_EXAMPLES)]
+    ) -> Response:
+        """Turn texts into unit vectors."""
+        return Response(await embeddings.create(body, request.receive), media_type="application/json")
+
+    for path in EMBEDDINGS_PATHS:
         router.add_api_route(
             path,
             create_embeddings,

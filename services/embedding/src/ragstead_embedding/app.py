@@ -11,7 +11,13 @@ from ragstead.ports.reranker import Reranker
 from ragstead.settings import Settings, resolve_secret
 from ragstead_serving.app import create_service
 from ragstead_serving.embedding_metrics import EmbeddingMetrics
-from ragstead_serving.embeddings import ServedEmbedding, embedding_model_views, embeddings_router
+from ragstead_serving.embeddings import (
+    EMBEDDINGS_PATHS,
+    Embeddings,
+    ServedEmbedding,
+    embedding_model_views,
+    embeddings_router,
+)
 from ragstead_serving.host_rules import check_exposure
 from ragstead_serving.metrics import HttpMetrics
 from ragstead_serving.models import models_router, reranker_views
@@ -39,11 +45,17 @@ def create_app(
         return {"model": (True, f"{model.pipeline.identity} on {model.device}")}
 
     metrics = HttpMetrics()
-    version = importlib.metadata.version("ragstead")
+    embeddings = Embeddings(model, max_inputs=deployment.embedding.max_inputs)
     app = create_service(
-        "Ragstead embeddings", _DESCRIPTION, version, options=options, readiness=readiness, metrics=metrics
+        "Ragstead embeddings",
+        _DESCRIPTION,
+        importlib.metadata.version("ragstead"),
+        options=options,
+        readiness=readiness,
+        metrics=metrics,
+        short_ways=dict.fromkeys(EMBEDDINGS_PATHS, embeddings.short_way),
     )
-    app.include_router(embeddings_router(model, max_inputs=deployment.embedding.max_inputs))
+    app.include_router(embeddings_router(embeddings))
     app.include_router(models_router([*embedding_model_views(model), *reranker_views(reranker)], reranker))
     EmbeddingMetrics(metrics.registry, model)
     return app

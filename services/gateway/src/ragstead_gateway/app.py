@@ -6,10 +6,10 @@ import dataclasses
 import importlib.metadata
 import re
 from collections.abc import Sequence
-from functools import partial
 
 from fastapi import FastAPI
 
+from ragstead_gateway.bare_models import PATH as CHAT_PATH
 from ragstead_gateway.bare_models import BareModels
 from ragstead_gateway.batches import batches_router
 from ragstead_gateway.chat import AnswerCounter, chat_router, pipeline_views
@@ -24,10 +24,11 @@ from ragstead_gateway.store_files import store_files_router
 from ragstead_gateway.stores import stores_router
 from ragstead_serving.app import create_service
 from ragstead_serving.embedding_metrics import EmbeddingMetrics
-from ragstead_serving.embeddings import embedding_model_views, embeddings_router
+from ragstead_serving.embeddings import EMBEDDINGS_PATHS, Embeddings, embedding_model_views, embeddings_router
 from ragstead_serving.metrics import HttpMetrics
 from ragstead_serving.models import models_router, reranker_views
 from ragstead_serving.options import service_options
+from ragstead_serving.short_ways import ShortWay
 
 _MULTIPART_BYTES = 64 * 1024
 """Room for what a multipart body has besides the file."""
@@ -52,6 +53,10 @@ def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
     )
     metrics = HttpMetrics()
     version = importlib.metadata.version("ragstead")
+    embeddings = Embeddings(platform.embedding, max_inputs=deployment.embedding.max_inputs)
+    short_ways: dict[str, ShortWay] = dict.fromkeys(EMBEDDINGS_PATHS, embeddings.short_way)
+    if platform.relays:
+        short_ways[CHAT_PATH] = BareModels(platform.relays, RelayCounter(metrics.registry))
     app = create_service(
         "Ragstead",
         _DESCRIPTION,
@@ -59,13 +64,13 @@ def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
         options=options,
         readiness=platform.readiness,
         metrics=metrics,
-        innermost=partial(BareModels, relays=platform.relays, counter=RelayCounter(metrics.registry)),
+        short_ways=short_ways,
     )
     app.include_router(chat_router(platform, AnswerCounter(metrics.registry)))
     for router in (search_router, files_router, stores_router, store_files_router, batches_router, documents_router):
         app.include_router(router(platform))
     app.include_router(conversations_router(platform))
-    app.include_router(embeddings_router(platform.embedding, max_inputs=deployment.embedding.max_inputs))
+    app.include_router(embeddings_router(embeddings))
     EmbeddingMetrics(metrics.registry, platform.embedding)
     views = [
         *pipeline_views(platform),
