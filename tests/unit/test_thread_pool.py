@@ -78,3 +78,50 @@ def test_background_threads_give_way_and_others_do_not() -> None:
         assert niceness() == own
 
     asyncio.run(check())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads can be moved on Linux alone")
+def test_background_threads_leave_the_callers_core_and_come_back() -> None:
+    cores = os.sched_getaffinity(0)
+    if len(cores) < 2:
+        pytest.skip("there is no other core")
+
+    async def check() -> None:
+        pool, started, gate = ThreadWorkPool(2, in_the_background=True), threading.Barrier(3), threading.Event()
+        threads: list[int] = []
+
+        def work() -> None:
+            threads.append(threading.get_native_id())
+            started.wait()
+            gate.wait()
+
+        running = [asyncio.create_task(pool.run(work)) for _ in range(2)]
+        await asyncio.to_thread(started.wait)
+        pool.step_aside()
+        pool.step_aside()  # once is enough
+        left = [cores - os.sched_getaffinity(thread) for thread in threads]
+        assert left[0] == left[1]
+        assert len(left[0]) == 1
+        pool.come_back()
+        pool.come_back()
+        assert [os.sched_getaffinity(thread) for thread in threads] == [cores, cores]
+        assert os.sched_getaffinity(0) == cores
+        gate.set()
+        await asyncio.gather(*running)
+        pool.close()
+        pool.step_aside()  # nobody is left to move
+        pool.come_back()
+
+    asyncio.run(check())
+
+
+def test_threads_that_are_not_in_the_background_stay() -> None:
+    async def check() -> None:
+        pool = ThreadWorkPool(1)
+        before = await pool.run(lambda: os.sched_getaffinity(0) if sys.platform == "linux" else None)
+        pool.step_aside()
+        assert await pool.run(lambda: os.sched_getaffinity(0) if sys.platform == "linux" else None) == before
+        pool.come_back()
+        pool.close()
+
+    asyncio.run(check())
