@@ -1,0 +1,102 @@
+"""A sentence as hashed features: its words, and its shape once the words that carry the topic are classes.
+
+The shape is what an instruction to a language model shares with another about something else: `^ REQUEST a OUTPUT in
+X-ing X` for "Write a reply in flowing verse". Words are hashed, so that the weights hold no text.
+
+Not known here: words of languages other than English and German beyond a few; they count as words and by their endings.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+
+BUCKETS = 1 << 15
+"""How many weights a model has."""
+
+_TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+|[^\w\s]")
+_MOST_TOKENS = 60
+_WORDS: Mapping[str, str] = {
+    "REQUEST": """
+        add adjust analyse analyze append apply arrange augment begin break build calculate can change classify combine
+        compare complete compose compute conclude convert correct could count create debug decode define delete describe
+        design detail detect determine develop discuss display draft edit elaborate embed encode encrypt end enhance
+        enumerate estimate evaluate examine execute explain express extract fill find finish format formulate generate
+        give group guess highlight hint identify imagine implement improve incorporate indicate infer inject insert
+        integrate introduce invent invite jumble keep let list make mention modify name organise organize outline
+        output paraphrase perform plan point predict prepare present print produce promote propose provide rank rate
+        read rearrange recommend recite record reduce refer remove render repeat replace rephrase report reverse review
+        rewrite run say scramble search send share show simplify solve sort speak spell start state structure submit
+        substitute suggest summarise summarize swap switch teach tease tell test think trace transform translate type
+        use utilise utilize verify visit walk warn would write
+        schreibe schreib erzähle erzähl nenne gib zeige zeig beantworte antworte übersetze erkläre erklär beschreibe
+        erstelle fasse liste sage sag mache mach verfasse generiere formuliere drucke
+    """,
+    "FORGET": """
+        ignore disregard forget bypass override overrule neglect skip discard abandon nevermind drop cancel stop halt
+        vergiss vergessen vergesse ignoriere ignorieren missachte verwirf stopp stoppe olvida olvide oublie oubliez
+        ignora ignorez
+    """,
+    "RULES": """
+        instruction instructions rule rules prompt prompts guideline guidelines direction directions order orders
+        command commands directive directives policy policies restriction restrictions limitation limitations filter
+        filters ethics morals moral content programming anweisung anweisungen instruktionen befehle befehl regeln
+        aufträge auftrag angaben vorgaben prompttext prompttexte instrucciones
+    """,
+    "OUTPUT": """
+        response responses reply replies answer answers output outputs message messages completion text texts sentence
+        sentences paragraph poem story essay letter email speech song code script function list table summary headline
+        antwort antworten ausgabe text aufgabe
+    """,
+    "MACHINE": """
+        ai chatgpt gpt dan openai assistant model bot chatbot llm machine terminal simulator jailbreak developer mode
+        persona character roleplay role system ki sprachmodell
+    """,
+    "PRIOR": "previous prior above before preceding earlier past former vorherigen vorherige bisherigen obigen davor zuvor gesagte",
+}
+_CLASS = {word: name for name, words in _WORDS.items() for word in words.split()}
+_FUNCTION = frozenset(
+    """
+    a an the this that these those and or but if then so as at by for from in into of on onto to with without about
+    after all also am any are be been being both did do does doing done each either every few had has have having he
+    her hers him his how i instead it its just may me might mine more most must my no nor not now only other our ours
+    out over own please same shall she should some such than their theirs them there they through too under until up
+    us very was we were what when where which while who whom whose why will you your yours yourself never always
+    anything everything nothing from step first second new act pretend exactly simple short based using
+    der die das den dem des ein eine einen einem einer und oder aber wenn dann so als an bei für von in im zu zum zur
+    mit ohne über nach alle alles auch bin ist sind sein war waren wird werden was wer wie wo wann warum welche welcher
+    welches ich du er sie es wir ihr mich mir dich dir mein meine dein deine nicht kein keine nun jetzt bitte nur statt
+    stattdessen danach bis hier sondern
+    """.split()
+)
+_ENDINGS = ("tion", "ing", "ed", "ly", "er", "est", "s", "en", "e")
+
+
+def sentence_features(sentence: str) -> set[int]:
+    """Return the buckets of a sentence's features, of which at most 60 words are read; none for an empty one."""
+    return {zlib.crc32(name.encode()) % BUCKETS for name in _names(sentence)}
+
+
+def _names(sentence: str) -> Iterator[str]:
+    found = _TOKEN.findall(sentence)[:_MOST_TOKENS]
+    words = ["0" if token.isdigit() else token.lower() for token in found]
+    shapes = ["^", *(_shape(word) for word in words), "$"]
+    yield from (f"w {word}" for word in words)
+    yield from (f"p {word[:5]}" for word in words if len(word) > 5)
+    for n in (2, 3):
+        yield from ("w " + " ".join(words[i : i + n]) for i in range(len(words) - n + 1))
+    for n in (2, 3, 4):
+        yield from ("s " + " ".join(shapes[i : i + n]) for i in range(len(shapes) - n + 1))
+    if words:
+        yield from (f"first {words[0]}", f"length {min(8, len(words) // 4)}")
+        yield f"capitals {sum(token.isupper() and len(token) > 1 for token in found) * 4 // len(words)}"
+
+
+def _shape(word: str) -> str:
+    known = _CLASS.get(word)
+    if known is not None:
+        return known
+    if word in _FUNCTION or not word[0].isalpha():
+        return word
+    return next((f"X-{ending}" for ending in _ENDINGS if word.endswith(ending) and len(word) > len(ending) + 2), "X")
