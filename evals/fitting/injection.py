@@ -42,8 +42,8 @@ _WEIGHTS = {
     "deepset benign": 2.0, "made": 0.25, "made clean": 0.35, "made prompt": 0.4, "made harmless": 0.4,
 }  # fmt: skip
 _NOTE = (
-    "Fitted by evals/fitting/injection.py: logistic on hashed words and shapes of sentences, then on what they say of a "
-    "whole text. int8 in base64."
+    "Fitted by evals/fitting/injection.py: logistic on hashed words and shapes of sentences, then on what they say of "
+    "a whole text. int8 in base64."
 )
 
 

@@ -31,6 +31,7 @@ def test_a_database_of_the_first_level_is_brought_up_and_keeps_its_rows(tmp_path
         connection.execute(text("DROP TABLE conversation_turns"))
         connection.execute(text("DROP TABLE conversations"))
         connection.execute(text("ALTER TABLE chunks DROP COLUMN page_breaks"))
+        connection.execute(text("ALTER TABLE chunks DROP COLUMN injection"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
         connection.execute(
             text(

@@ -204,6 +204,7 @@ class Chunk:
         heading_path: Titles of the headings it stands under, outermost first.
         page: Page on which it begins, from 1; None where the format has none.
         page_breaks: Offsets in the document's text, within the chunk, at which the pages after that one begin.
+        injection: Probability in [0, 1] that instructions for a model were put into it; None where nobody looked.
     """
 
     position: int
@@ -213,6 +214,12 @@ class Chunk:
     heading_path: tuple[str, ...] = ()
     page: int | None = None
     page_breaks: tuple[int, ...] = ()
+    injection: float | None = None
+
+    @property
+    def is_suspicious(self) -> bool:
+        """True where it is more probable than not that instructions for a model were put into it."""
+        return self.injection is not None and self.injection > 0.5
 
     def page_at(self, offset: int) -> int | None:
         """Page on which an offset of the document's text within the chunk lies; None where the format has none."""
@@ -393,6 +400,25 @@ class AgentStep:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardReport:
+    """What the guard found and did on the way to an answer.
+
+    Attributes:
+        findings: In the question: `injection`, kinds of personal data, `language`.
+        withheld: Passages in which an injection was found, and that were blanked there, demoted or dropped.
+        dropped: Sentences that their sources did not support.
+        redacted: Pieces of personal data taken out of the answer.
+        replaced: Whether the model's answer was replaced by quotes.
+    """
+
+    findings: tuple[str, ...] = ()
+    withheld: int = 0
+    dropped: int = 0
+    redacted: int = 0
+    replaced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What an answer was made with; stands on every answer.
 
@@ -411,6 +437,7 @@ class Receipt:
         question: The standalone question that was searched; empty where it was the caller's own words.
         condensed_by: What made it stand alone: a model's name, or `rules`.
         steps: What the agent did; empty where none was asked.
+        guard: What the guard found and did; None where nothing.
     """
 
     release: str
@@ -427,6 +454,7 @@ class Receipt:
     question: str = ""
     condensed_by: str = ""
     steps: tuple[AgentStep, ...] = ()
+    guard: GuardReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 
-from ragstead.model import Answer, Citation
+from ragstead.model import Answer, Citation, GuardReport
 from ragstead.wire import (
     Annotation,
     AnswerMessage,
@@ -18,6 +18,7 @@ from ragstead.wire import (
     ChunkChoice,
     CitationView,
     Delta,
+    GuardView,
     RagView,
     StepView,
     Usage,
@@ -134,4 +135,17 @@ def _rag(answer: Answer) -> RagView:
         condensed_by=receipt.condensed_by or None,
         timings_ms=dict(receipt.timings_ms),
         steps=[StepView(**asdict(step)) for step in receipt.steps] or None,
+        guard=_guard(receipt.guard),
+    )
+
+
+def _guard(report: GuardReport | None) -> GuardView | None:
+    if report is None:
+        return None
+    return GuardView(
+        findings=list(report.findings),
+        withheld_passages=report.withheld,
+        dropped_sentences=report.dropped,
+        redacted=report.redacted,
+        replaced=report.replaced,
     )

@@ -54,4 +54,6 @@ def _view(hit: Hit, *, debug: bool) -> dict[str, object]:
         "end": chunk.end,
         "score": hit.score,
     }
+    if chunk.is_suspicious:
+        view["injection"] = chunk.injection
     return view | {"debug": {"cosine": hit.cosine, "bm25": hit.bm25, "fused": hit.fused}} if debug else view

@@ -17,6 +17,7 @@ from ragstead.bootstrap.agent import planner_name
 from ragstead.bootstrap.chat_models import chat_models
 from ragstead.bootstrap.conversations import dialogue_model_name, dialogue_templates
 from ragstead.bootstrap.generation import prompt_templates
+from ragstead.bootstrap.guarding import guard_weights
 from ragstead.bootstrap.routing import open_routing
 from ragstead.errors import Conflict, RagsteadError
 from ragstead.ports.registry import Ground, Json, Provenance, Release
@@ -71,6 +72,7 @@ def configured(settings: Settings, index_identity: str, provenance: Provenance |
         "index": index_identity,
         "embedder": embedder.models[embedder.model].model_dump(mode="json"),
         "weights": weights,
+        "guard": guard_weights(),
         "models": _models(settings),
         "prompts": {name: asdict(one) for name, one in templates.items()},
         "dialogue": {name: asdict(one) for name, one in dialogue.items()},
@@ -96,6 +98,8 @@ def blueprint_of(release: Release, settings: Settings, ground: Ground) -> Bluepr
     except (KeyError, TypeError, ValueError, RagsteadError) as error:
         raise _unfit(release, [f"this code can't read its manifest: {type(error).__name__} {error}"]) from error
     trouble = [*_trouble_with_ground(manifest, blueprint.settings, ground), *_trouble_with_models(manifest, blueprint)]
+    if manifest.get("guard") != guard_weights():
+        trouble.append("its guard was fitted otherwise than this code's")
     if trouble:
         raise _unfit(release, trouble)
     return blueprint

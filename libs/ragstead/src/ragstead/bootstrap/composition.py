@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from ragstead.adapters.extractive import ExtractiveGenerator
 from ragstead.adapters.sqlalchemy_metadata import Database, SqlConversations, SqlConversationTurns, SqlLiveChunks
 from ragstead.analysis import analyse
 from ragstead.bootstrap.agent import LazyStepGraph, agent_plan, open_planner
@@ -13,11 +14,13 @@ from ragstead.bootstrap.blueprints import Blueprint, blueprint_of
 from ragstead.bootstrap.conversations import open_memory
 from ragstead.bootstrap.embedding import EmbeddingModel
 from ragstead.bootstrap.generation import open_generator
+from ragstead.bootstrap.guarding import open_guard
 from ragstead.bootstrap.plans import answer_plan, open_assessor, relevance_model, retrieval_plan
 from ragstead.bootstrap.reranking import open_reranker
 from ragstead.pipelines.answer import AnswerPipeline, OneSearch
 from ragstead.pipelines.converse import ConversationPipeline
 from ragstead.pipelines.deliberate import AgentFinder, AgentParts, ChosenFinder
+from ragstead.pipelines.guarded import GuardedAnswers, GuardedSearches
 from ragstead.pipelines.live_release import Composition
 from ragstead.pipelines.retrieve import RetrieveParts, RetrievePipeline
 from ragstead.pipelines.verify import Verifier
@@ -113,15 +116,19 @@ class Composer:
         generator = open_generator(settings, on.embedding.counter, blueprint.templates, stack)
         planner = open_planner(settings, blueprint.planning, stack)
         assessor = open_assessor(blueprint, on.embedding.pipeline, on.pool)
+        guard = open_guard(settings, on.pool)
+        searches = GuardedSearches(retriever, guard)
         finder = ChosenFinder(
-            OneSearch(retriever, assessor, settings.pipeline.answer.passages),
-            AgentFinder(AgentParts(retriever, assessor, planner, self._steps), agent_plan(settings)),
+            OneSearch(searches, assessor, settings.pipeline.answer.passages),
+            AgentFinder(AgentParts(searches, assessor, planner, self._steps), agent_plan(settings)),
         )
         plan = answer_plan(blueprint)
-        answering = AnswerPipeline(finder, generator, Verifier(spans, analyse), plan)
+        quoter = ExtractiveGenerator(on.embedding.counter)
+        answering = AnswerPipeline(finder, generator, Verifier(spans, analyse, guard), plan, quoter)
         temperature = settings.pipeline.answer.temperature
         answerer = cached(answering, (live, generator), plan.release, temperature, on.cache_of)
         turns = SqlConversationTurns(on.database)
         memory = open_memory(settings, blueprint.dialogue, turns, stack)
         conversing = ConversationPipeline(answerer, memory, live.collection, SqlConversations(on.database), turns)
-        return Composition(plan.release, retriever, conversing)
+        guarded = GuardedAnswers(conversing, guard, live.collection, plan.release)
+        return Composition(plan.release, retriever, guarded)

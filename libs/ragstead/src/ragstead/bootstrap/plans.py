@@ -54,7 +54,9 @@ def retrieval_plan(settings: Settings) -> RetrievalPlan:
 def answer_plan(blueprint: Blueprint) -> AnswerPlan:
     """Return how evidence becomes an answer, under the release's id."""
     answer = blueprint.settings.pipeline.answer
-    return AnswerPlan(answer.min_support, blueprint.release.release_id, template_choice(blueprint))
+    policy = blueprint.settings.pipeline.guard.answer
+    unsupported = policy if policy in ("extractive", "refuse") else "repair"
+    return AnswerPlan(answer.min_support, blueprint.release.release_id, template_choice(blueprint), unsupported)
 
 
 def template_choice(blueprint: Blueprint) -> TemplateChoice:

@@ -35,6 +35,7 @@ from ragstead.bootstrap.blueprints import ground_of
 from ragstead.bootstrap.composition import Composer, Foundations
 from ragstead.bootstrap.embedding import EmbeddingModel, open_embedding
 from ragstead.bootstrap.generation import open_relays
+from ragstead.bootstrap.guarding import open_guard
 from ragstead.bootstrap.indexes import LocalIndexes
 from ragstead.bootstrap.live import Serving, open_live_release
 from ragstead.bootstrap.plans import chunker_of, index_identity_of, recipe_of
@@ -296,6 +297,7 @@ def _ingestion(
         pool=models.pool,
         index_identity=models.index_identity,
         leaves=models.embedding.leaves,
+        marks=open_guard(settings, models.pool).marks,
     )
     worker = IngestWorker(parts, stores.blob_guard)
     ingestor = IngestPipeline(

@@ -6,11 +6,12 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from ragstead.answering.support import Support
-from ragstead.model import AgentStep, Answer, Hit, Reason, Receipt
+from ragstead.model import AgentStep, Answer, GuardReport, Hit, Reason, Receipt
 from ragstead.pipelines.asking import AskRequest, answer_of
-from ragstead.pipelines.retrieve import RetrievePipeline, SearchRequest, SearchResult, Stopwatch
+from ragstead.pipelines.retrieve import Searches, SearchRequest, SearchResult, Stopwatch
 from ragstead.pipelines.template_choice import TemplateChoice
 from ragstead.pipelines.verify import VerifiedText, Verifier
 from ragstead.ports.generator import EvidenceSentence, GenerationRequest, Generator, Piece
@@ -65,11 +66,14 @@ class AnswerPlan:
         min_support: Probability of support below which an answer is refused.
         release: The release's id, stamped on every receipt.
         templates: The prompt templates that a request may name.
+        unsupported: What becomes of an answer with a sentence that the guard stops: `repair` goes without the sentence,
+            `extractive` quotes the evidence instead, `refuse` refuses. The last two release nothing before the end.
     """
 
     min_support: float
     release: str
     templates: TemplateChoice = field(default_factory=TemplateChoice)
+    unsupported: Literal["repair", "extractive", "refuse"] = "repair"
 
 
 @dataclass(slots=True)
@@ -81,6 +85,8 @@ class _Draft:
     watch: Stopwatch
     trace_id: str
     last: Piece = field(default_factory=lambda: Piece("", finish_reason="stop"))
+    unsupported: int = 0
+    replaced: bool = False
 
 
 class OneSearch:
@@ -92,7 +98,7 @@ class OneSearch:
         passages: How many, where the caller names no number.
     """
 
-    def __init__(self, retriever: RetrievePipeline, assessor: Assessor, passages: int) -> None:
+    def __init__(self, retriever: Searches, assessor: Assessor, passages: int) -> None:
         self._retriever = retriever
         self._assessor = assessor
         self._passages = passages
@@ -121,6 +127,7 @@ class AnswerPipeline:
         generator: Writes the answer.
         verifier: Checks it, sentence by sentence.
         plan: How it goes about it.
+        quoter: Quotes the evidence in place of an answer that the guard stops; the generator itself where None.
     """
 
     def __init__(
@@ -129,11 +136,13 @@ class AnswerPipeline:
         generator: Generator,
         verifier: Verifier,
         plan: AnswerPlan,
+        quoter: Generator | None = None,
     ) -> None:
         self._finder = finder
         self._generator = generator
         self._verifier = verifier
         self._plan = plan
+        self._quoter = quoter or generator
 
     async def answer(self, request: AskRequest) -> Answer:
         """Return the answer, or the refusal, to a question.
@@ -158,19 +167,18 @@ class AnswerPipeline:
         reason = self._refusal(draft)
         checked = VerifiedText()
         if reason is None:
-            async with aclosing(self._checked(draft, checked)) as texts:
+            async with aclosing(self._released(draft, checked)) as texts:
                 async for text in texts:
                     yield text
             if not checked.content:
-                reason = Reason.LOW_SUPPORT
+                reason = Reason.GUARD_OUTPUT if draft.unsupported else Reason.LOW_SUPPORT
             elif draft.findings.unanswered:
                 missing = "".join(f" {_words_of_refusal(request, part)}" for part in draft.findings.unanswered)
                 checked.content += missing
                 yield missing
         if reason is not None:
-            nothing = reason is Reason.NO_EVIDENCE
-            words = _words_of_refusal(request, request.question, nothing=nothing)
-            checked = VerifiedText(words, dropped=checked.dropped)
+            words = _words_of_refusal(request, request.question, reason)
+            checked = replace(checked, content=words, citations=[])
             yield checked.content
         yield self._finished(draft, checked, reason)
 
@@ -180,7 +188,27 @@ class AnswerPipeline:
         reason = draft.findings.evidence.support.refusal(self._plan.min_support)
         return None if self._plan.templates.tolerates(draft.request.template, reason) else reason
 
-    async def _checked(self, draft: _Draft, checked: VerifiedText) -> AsyncGenerator[str, None]:
+    async def _released(self, draft: _Draft, checked: VerifiedText) -> AsyncGenerator[str, None]:
+        """Yield what may be shown, at once or, where the guard may yet stop the whole, at the end."""
+        waits = self._plan.unsupported != "repair"
+        async with aclosing(self._checked(draft, checked, self._generator)) as texts:
+            async for text in texts:
+                if not waits:
+                    yield text
+        draft.unsupported = checked.unsupported
+        if waits and checked.unsupported:
+            checked.content = ""
+            checked.citations.clear()
+            checked.numbers.clear()
+            if self._plan.unsupported == "extractive":
+                draft.replaced = True
+                async with aclosing(self._checked(draft, checked, self._quoter)) as texts:
+                    async for _ in texts:
+                        pass
+        if waits and checked.content:
+            yield checked.content
+
+    async def _checked(self, draft: _Draft, checked: VerifiedText, writer: Generator) -> AsyncGenerator[str, None]:
         hits: Sequence[Hit] = draft.findings.found.hits
         request = GenerationRequest(
             draft.request.question,
@@ -193,7 +221,7 @@ class AnswerPipeline:
             draft.request.template,
             draft.request.private,
         )
-        async with aclosing(self._verifier.run(self._generator.generate(request), hits, checked)) as pieces:
+        async with aclosing(self._verifier.run(writer.generate(request), hits, checked)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Piece):
                     draft.last = piece
@@ -204,6 +232,7 @@ class AnswerPipeline:
     def _finished(self, draft: _Draft, checked: VerifiedText, reason: Reason | None) -> Answer:
         findings = draft.findings
         timings = {**findings.found.timings_ms, **draft.watch.timings_ms}
+        timings["guard"] = timings.get("guard", 0.0) + checked.guard_ms
         timings["total"] = sum(draft.watch.timings_ms.values())
         receipt = Receipt(
             release=self._plan.release,
@@ -216,6 +245,7 @@ class AnswerPipeline:
             timings_ms={stage: round(ms, 3) for stage, ms in timings.items()},
             dropped_citations=checked.dropped,
             steps=findings.steps,
+            guard=_report(draft, checked),
         )
         return Answer(
             checked.content,
@@ -228,9 +258,23 @@ class AnswerPipeline:
         )
 
 
-def _words_of_refusal(request: AskRequest, about: str, *, nothing: bool = False) -> str:
+def _report(draft: _Draft, checked: VerifiedText) -> GuardReport | None:
+    done = GuardReport(
+        withheld=draft.findings.found.withheld,
+        dropped=checked.unsupported,
+        redacted=checked.redacted,
+        replaced=draft.replaced,
+    )
+    return None if done == GuardReport() else done
+
+
+def _words_of_refusal(request: AskRequest, about: str, reason: Reason = Reason.LOW_SUPPORT) -> str:
     question = " ".join(about.split())
     asked = question if len(question) <= 200 else question[:199] + "…"
-    if nothing:
+    if reason is Reason.GUARD_OUTPUT:
+        return (
+            f"I wrote an answer to “{asked}” that the collection “{request.collection}” does not support, and keep it."
+        )
+    if reason is Reason.NO_EVIDENCE:
         return f"I found nothing in the collection “{request.collection}” about “{asked}”."
     return f"I found no passage in the collection “{request.collection}” that answers “{asked}”."

@@ -15,7 +15,7 @@ from ragstead.model import AgentStep
 from ragstead.pipelines.answer import Assessor, Evidence, Finder, Findings
 from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.plan import RULES
-from ragstead.pipelines.retrieve import RetrievePipeline, SearchRequest, SearchResult, Stopwatch
+from ragstead.pipelines.retrieve import Searches, SearchRequest, SearchResult, Stopwatch
 from ragstead.planning.moves import Bounds, Progress, after_judging, after_planning, pooled
 from ragstead.planning.parts import split_question
 from ragstead.planning.plans import fresh
@@ -57,7 +57,7 @@ class AgentParts:
         graph: Takes the steps.
     """
 
-    retriever: RetrievePipeline
+    retriever: Searches
     assessor: Assessor
     planner: Planner
     graph: StepGraph

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,7 @@ class IngestParts:
         pool: Where CPU-bound work runs.
         index_identity: What the running embedder and analysis make indexes with.
         leaves: Whether the embedder sends texts to a hosted API.
+        marks: Says of each text how probable it is that something is injected; None: nobody looks.
     """
 
     ledger: Ledger
@@ -59,6 +60,7 @@ class IngestParts:
     pool: WorkPool
     index_identity: str
     leaves: bool = False
+    marks: Callable[[Sequence[str]], Awaitable[Sequence[float]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,13 @@ class IngestWorker:
             extracted = await self._parts.parser.parse(path, work.filename)
         titled = ExtractedText(extracted.text, work.title or extracted.title, extracted.headings, extracted.page_starts)
         title, chunks = await self._parts.pool.run(lambda: self._parts.chunker(titled))
-        return Parsed(work.version_key, titled, title, chunks)
+        return Parsed(work.version_key, titled, title, await self._marked(chunks))
+
+    async def _marked(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+        if self._parts.marks is None or not chunks:
+            return chunks
+        marks = await self._parts.marks([chunk.text for chunk in chunks])
+        return [replace(chunk, injection=mark) for chunk, mark in zip(chunks, marks, strict=True)]
 
     async def _index_some(self) -> bool:
         works = await self._parts.ledger.claim(self._batch, State.INDEXING)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,7 @@ class SearchResult:
         collection: The collection as it was when the search began.
         weights: How much each term of the query weighs in this collection.
         vector: The query's, of shape `[dim]`.
+        withheld: In how many hits the guard found an injection.
     """
 
     hits: tuple[Hit, ...]
@@ -67,6 +69,19 @@ class SearchResult:
     collection: Collection
     weights: TermWeights
     vector: NDArray[np.float32]
+    withheld: int = 0
+
+
+class Searches(Protocol):
+    """Finds evidence: retrieval itself, or what stands before it and does more."""
+
+    async def search(self, request: SearchRequest) -> SearchResult:
+        """Return the best `k` hits."""
+        ...
+
+    async def weigh(self, request: SearchRequest, keys: Set[int]) -> SearchResult:
+        """Return of the chunks `keys` those that the request may see, scored against its query as a search scores."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ragstead.citations import Analyser, Claim, Splitter, Support, find_support, find_verbatim, read_claim
 from ragstead.model import Citation, Hit
 from ragstead.ports.generator import Piece
+from ragstead.ports.guard import Guard
 from ragstead.streams import closing
 
 
@@ -21,27 +23,36 @@ class VerifiedText:
         citations: In order of their words.
         dropped: Marks that pointed nowhere or at a passage that does not carry the words.
         numbers: Mark by chunk key, in order of first use.
+        unsupported: Sentences that the guard did not let through.
+        redacted: Pieces of personal data that it took out.
+        guard_ms: Milliseconds that it took.
     """
 
     content: str = ""
     citations: list[Citation] = field(default_factory=list)
     dropped: int = 0
     numbers: dict[int, int] = field(default_factory=dict)
+    unsupported: int = 0
+    redacted: int = 0
+    guard_ms: float = 0.0
 
 
 class Verifier:
     """Checks each sentence of an answer against the passages that its marks name.
 
-    A mark that the server cannot verify is dropped and counted; a sentence that is left without one is not released.
+    A mark that the server cannot verify is dropped and counted; a sentence that is left without one is not released,
+    nor is one that the guard stops.
 
     Args:
         split: Cuts a text into sentences, as (start, end).
         analyse: Turns a text into its content terms.
+        guard: Judges each sentence; None: nobody does.
     """
 
-    def __init__(self, split: Splitter, analyse: Analyser) -> None:
+    def __init__(self, split: Splitter, analyse: Analyser, guard: Guard | None = None) -> None:
         self._split = split
         self._analyse = analyse
+        self._guard = guard
 
     async def run(
         self, pieces: AsyncIterator[Piece], hits: Sequence[Hit], checked: VerifiedText
@@ -62,10 +73,10 @@ class Verifier:
                 last = piece
                 complete, waiting = ([waiting], "") if piece.ends_sentence else self._complete(waiting)
                 for sentence in complete:
-                    for text in self._release(sentence, pending, hits, checked):
+                    for text in await self._release(sentence, pending, hits, checked):
                         yield text
         for start, end in self._split(waiting):
-            for text in self._release(waiting[start:end], pending, hits, checked):
+            for text in await self._release(waiting[start:end], pending, hits, checked):
                 yield text
         yield last
 
@@ -76,7 +87,9 @@ class Verifier:
             return [], text
         return [text[start:end] for start, end in spans[:-1]], text[spans[-1][0] :]
 
-    def _release(self, sentence: str, pending: list[str], hits: Sequence[Hit], checked: VerifiedText) -> list[str]:
+    async def _release(
+        self, sentence: str, pending: list[str], hits: Sequence[Hit], checked: VerifiedText
+    ) -> list[str]:
         """Return what may be released of a sentence; one without marks waits for the next, which may be its end."""
         claim = read_claim(sentence)
         if not claim.passages:
@@ -90,7 +103,21 @@ class Verifier:
         found = [(n, self._support(claim, hits[n - 1])) for n in known]
         supports = [(hits[n - 1], support) for n, support in found if support is not None]
         checked.dropped += len(claim.passages) - len(supports)
-        return [_append(checked, claim, supports)] if supports else []
+        judged = await self._judged(claim, supports, checked) if supports else None
+        return [_append(checked, judged, supports)] if judged is not None else []
+
+    async def _judged(
+        self, claim: Claim, supports: Sequence[tuple[Hit, Support]], checked: VerifiedText
+    ) -> Claim | None:
+        """Return the claim as the guard lets it through; None where it does not."""
+        if self._guard is None:
+            return claim
+        began = time.perf_counter()
+        verdict = await self._guard.sentence(claim.words, [hit.stored.chunk.text for hit, _ in supports])
+        checked.guard_ms += (time.perf_counter() - began) * 1000
+        checked.redacted += verdict.redacted
+        checked.unsupported += verdict.words is None
+        return None if verdict.words is None else replace(claim, words=verdict.words)
 
     def _support(self, claim: Claim, hit: Hit) -> Support | None:
         return find_support(claim.words, hit.stored.chunk.text, self._split, self._analyse)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ragstead.model import Strategy
 from ragstead.settings.embedding_models import EmbedderSettings
@@ -94,6 +94,43 @@ class AgentSettings(Section):
     """Chunks that an answer is made from where several searches were made and the caller names no number."""
 
 
+class GuardSettings(Section):
+    """What the guard does with what it finds, at every door."""
+
+    injection: Literal["off", "flag", "refuse"] = "refuse"
+    """A question that would change what a model was told: answered, answered and told on the receipt, or refused."""
+    question_pii: Literal["off", "redact", "refuse"] = "off"
+    """Personal data in a question: left alone, replaced by `<EMAIL>` and the like before anything is searched, or the
+    question refused. Redacted, a question about a phone number no longer finds it."""
+    languages: tuple[str, ...] = ()
+    """Languages that may be asked in, such as `[en, de]`; one whose language can't be told passes. Empty: all."""
+    passages: Literal["keep", "withhold", "demote", "drop"] = "withhold"
+    """A passage that holds an injection: evidence like others, without the sentences that are the injection, behind all
+    others, or not at all."""
+    answer: Literal["off", "repair", "extractive", "refuse"] = "repair"
+    """A sentence that its citations do not support: released, left out, the whole answer replaced by quotes, or
+    refused. The last two release nothing before the whole answer is checked."""
+    min_groundedness: float = Field(0.1, ge=0, le=1)
+    """Probability of support below which a sentence is unsupported. Higher: fewer wrong sentences, fewer right ones."""
+    answer_pii: Literal["off", "leaked", "all"] = "leaked"
+    """Personal data taken out of answers: none, what stands in none of the sentence's citations, or all."""
+    pii_kinds: tuple[Literal["email", "phone", "card", "iban", "ip_address", "domain", "us_ssn"], ...] = (
+        "email",
+        "phone",
+        "card",
+        "iban",
+        "ip_address",
+        "us_ssn",
+    )
+    """What counts as personal data in questions and answers."""
+
+    @field_validator("injection", "question_pii", "answer", "answer_pii", mode="before")
+    @classmethod
+    def _off(cls, given: object) -> object:
+        """Return `off` for what YAML makes of the bare word."""
+        return "off" if given is False else given
+
+
 class PipelineSettings(Section):
     """What an answer depends on."""
 
@@ -103,3 +140,4 @@ class PipelineSettings(Section):
     answer: AnswerSettings = AnswerSettings()
     conversation: ConversationSettings = ConversationSettings()
     agent: AgentSettings = AgentSettings()
+    guard: GuardSettings = GuardSettings()

@@ -112,6 +112,16 @@ class StepView(View):
     p_supported: float | None = left_out_when_none()
 
 
+class GuardView(View):
+    """What the guard found and did; left out where nothing."""
+
+    findings: list[str]
+    withheld_passages: int
+    dropped_sentences: int
+    redacted: int
+    replaced: bool
+
+
 class RagView(View):
     """The receipt and the verdict, on every answer."""
 
@@ -130,6 +140,7 @@ class RagView(View):
     condensed_by: str | None = left_out_when_none()
     timings_ms: dict[str, float]
     steps: list[StepView] | None = left_out_when_none()
+    guard: GuardView | None = left_out_when_none()
 
 
 class AnswerMessage(View):

@@ -41,6 +41,7 @@ class HitView(View):
     start: int
     end: int
     score: float
+    injection: float | None = left_out_when_none()
     debug: HitDebug | None = left_out_when_none()
 
 

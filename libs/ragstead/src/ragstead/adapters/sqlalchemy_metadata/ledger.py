@@ -145,6 +145,7 @@ def _chunk_values(version_key: int, chunk: Any) -> dict[str, Any]:
         "heading_path": list(chunk.heading_path),
         "text": chunk.text,
         "page_breaks": list(chunk.page_breaks) or None,
+        "injection": chunk.injection,
     }
 
 

@@ -66,6 +66,7 @@ _FETCH: Select[Any] = (
         chunks.c.heading_path,
         chunks.c.page,
         chunks.c.page_breaks,
+        chunks.c.injection,
         versions.c.title,
         documents.c.document_id,
         documents.c.file_id,
@@ -100,7 +101,7 @@ def _stored(row: Row[Any]) -> StoredChunk:
     version = version_of(row.key)
     position = row.key % CHUNKS_PER_VERSION
     breaks = tuple(row.page_breaks or ())
-    chunk = Chunk(position, row.start, row.end, row.text, tuple(row.heading_path), row.page, breaks)
+    chunk = Chunk(position, row.start, row.end, row.text, tuple(row.heading_path), row.page, breaks, row.injection)
     chunk_id = f"{row.document_id}:{version}:{position}"
     return StoredChunk(row.key, chunk_id, row.document_id, row.file_id, row.filename, row.title, chunk)
 

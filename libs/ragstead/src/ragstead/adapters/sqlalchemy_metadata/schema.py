@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """Migration that this code needs; `migrations/versions` ends with it."""
 
 metadata = MetaData()
@@ -114,6 +114,7 @@ chunks = Table(
     Column("heading_path", JSON, nullable=False),
     Column("text", Text, nullable=False),
     Column("page_breaks", JSON(none_as_null=True)),
+    Column("injection", Float),
 )
 
 conversations = Table(

@@ -47,11 +47,12 @@ def read_groundedness(raw: object) -> Groundedness:
 
 
 @cache
-def _shipped() -> Groundedness:
+def shipped_groundedness() -> Groundedness:
+    """Return the detector that comes with the product."""
     source = resources.files(__package__) / "weights.json"
     return read_groundedness(json.loads(source.read_text(encoding="utf-8")))
 
 
 def groundedness(claim: str, passages: Sequence[str]) -> float:
     """Return the probability that the passages support the claim, by the weights that come with the product."""
-    return _shipped().probability(claim, passages)
+    return shipped_groundedness().probability(claim, passages)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ragstead.errors import ConfigurationError
 from ragstead.guardrails.injection.evidence import EVIDENCE, Judged, evidence
-from ragstead.guardrails.injection.pieces import pieces_of
+from ragstead.guardrails.injection.pieces import piece_spans, pieces_of
 from ragstead.guardrails.injection.wording import BUCKETS, sentence_features
 from ragstead.guardrails.weighing import Weighing, read_weighing
 
@@ -87,14 +87,17 @@ class InjectionDetector:
         """Return whether the probability reaches the threshold."""
         return self.probability(text) >= self.threshold
 
-    def suspicious(self, text: str) -> tuple[str, ...]:
-        """Return the pieces of an injected text that read like instructions, the most suspicious first, at least one."""
+    def suspicious(self, text: str) -> tuple[tuple[int, int], ...]:
+        """Return where the pieces of an injected text are that read like instructions, in order; none for a blank one.
+
+        The most suspicious piece is always among them.
+        """
         judged = self.judged(text)
         if judged is None:
             return ()
         worst = np.maximum(judged.takeover, judged.task)
-        order = [int(i) for i in np.argsort(-worst, kind="stable")]
-        return tuple(judged.pieces[i] for i in order if i == order[0] or worst[i] > 0)
+        top = int(worst.argmax())
+        return tuple(span for i, span in enumerate(piece_spans(text)) if i == top or worst[i] > 0)
 
 
 def _wording_model(raw: object) -> WordingModel:

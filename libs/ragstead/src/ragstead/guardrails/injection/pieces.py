@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _BREAK = re.compile(r"(?<=[.!?。！？])[\"”')\]]*\s+|(?<=[a-z][.!?])(?=[A-Z][a-z])|\n+|\|")
+_WORD = re.compile(r"\S+")
 _WINDOW_WORDS = 40
 _MOST_PIECES = 400
 _HIDDEN = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u00ad\ufeff\U000e0000-\U000e007f]")
@@ -13,14 +14,23 @@ _SPACED = re.compile(r"(?:\b\w [ ]?){8,}")
 
 
 def pieces_of(text: str) -> list[str]:
-    """Return the sentences, lines and table cells of a text in order, long ones in windows of 40 words.
+    """Return the words of the pieces that `piece_spans` finds."""
+    return [" ".join(text[start:end].split()) for start, end in piece_spans(text)]
+
+
+def piece_spans(text: str) -> list[tuple[int, int]]:
+    """Return where the sentences, lines and table cells of a text are, in order, long ones in windows of 40 words.
 
     A text of more than 400 pieces gives the first 200 and the last 200.
     """
-    found: list[str] = []
-    for part in _BREAK.split(text):
-        words = part.split()
-        found += (" ".join(words[i : i + _WINDOW_WORDS]) for i in range(0, len(words), _WINDOW_WORDS))
+    found: list[tuple[int, int]] = []
+    at = 0
+    for stop in [*_BREAK.finditer(text), None]:
+        words = list(_WORD.finditer(text, at, stop.start() if stop else len(text)))
+        for i in range(0, len(words), _WINDOW_WORDS):
+            window = words[i : i + _WINDOW_WORDS]
+            found.append((window[0].start(), window[-1].end()))
+        at = stop.end() if stop else len(text)
     half = _MOST_PIECES // 2
     return found if len(found) <= _MOST_PIECES else found[:half] + found[-half:]
 

@@ -75,7 +75,7 @@ _ENDINGS = ("tion", "ing", "ed", "ly", "er", "est", "s", "en", "e")
 
 def sentence_features(sentence: str) -> set[int]:
     """Return the buckets of a sentence's features, of which at most 60 words are read; none for an empty one."""
-    return {zlib.crc32(name.encode()) % BUCKETS for name in _names(sentence)}
+    return {zlib.crc32(name.encode("utf-8", "surrogatepass")) % BUCKETS for name in _names(sentence)}
 
 
 def _names(sentence: str) -> Iterator[str]:

@@ -1,0 +1,38 @@
+"""The guard that the settings ask for."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from ragstead.guardrails.groundedness import shipped_groundedness
+from ragstead.guardrails.injection import shipped_detector
+from ragstead.guardrails.pii import PiiKind
+from ragstead.pipelines.guard import GuardPlan, PolicyGuard
+from ragstead.ports.work_pool import WorkPool
+from ragstead.releases import content_hash
+from ragstead.settings import Settings
+
+
+def open_guard(settings: Settings, pool: WorkPool) -> PolicyGuard:
+    """Return the guard with the detectors that come with the product."""
+    given = settings.pipeline.guard
+    plan = GuardPlan(
+        injection=given.injection,
+        question_pii=given.question_pii,
+        languages=given.languages,
+        passages=given.passages,
+        answer=given.answer,
+        min_groundedness=given.min_groundedness,
+        answer_pii=given.answer_pii,
+        pii_kinds=frozenset(PiiKind(kind) for kind in given.pii_kinds),
+    )
+    return PolicyGuard(plan, shipped_detector(), shipped_groundedness(), pool)
+
+
+def guard_weights() -> dict[str, str]:
+    """Return a hash of each detector's fitted numbers."""
+    package = resources.files("ragstead.guardrails")
+    return {
+        name: content_hash((package / name / "weights.json").read_text("utf-8"))
+        for name in ("groundedness", "injection")
+    }
