@@ -26,7 +26,7 @@ def length_matched(lengths: Sequence[int], labels: Floats, seed: int = 0) -> lis
     edges = (0, 10, 15, 20, 25, 30, 40, 60, 90, 10**9)
     for low, high in pairwise(edges):
         band = [i for i, n in enumerate(lengths) if low <= n < high]
-        sides = [[i for i in band if (labels[i] > 0) is wanted] for wanted in (True, False)]
+        sides = [[i for i in band if bool(labels[i] > 0) == wanted] for wanted in (True, False)]
         n = min(map(len, sides))
         kept += [i for side in sides for i in rng.sample(side, n)]
     return kept

@@ -35,6 +35,8 @@ class Plant:
     group: str
 
 
+CHANGES = ("number", "name", "negation", "swap", "foreign")
+"""What may be changed."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"(])")
 _NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?![\w])")
 _WRITTEN = "two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty".split()
@@ -290,12 +292,3 @@ def answers(data: Path, seed: int, most: int) -> Iterator[Plant]:
 def _stated(frame: str, answer: str) -> str:
     made = frame.replace("{}", answer).replace(" did ", " ").replace(" does ", " ") + "."
     return made[:1].upper() + made[1:]
-
-
-def by_change(found: Sequence[Plant]) -> dict[str, list[Plant]]:
-    """Return the changed sentences by what was changed."""
-    groups: dict[str, list[Plant]] = defaultdict(list)
-    for plant in found:
-        if not plant.supported:
-            groups[plant.change].append(plant)
-    return dict(groups)

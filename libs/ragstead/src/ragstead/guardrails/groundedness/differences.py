@@ -12,19 +12,19 @@ from ragstead.guardrails.groundedness.alignment import Alignment, Gap, align
 from ragstead.guardrails.groundedness.tokens import Kind, Token, opposes, tokens_of
 
 DIFFERENCES = (
-    "words_absent", "words_apart", "numbers_absent", "numbers_apart", "names_absent", "names_apart", "swapped_names",
-    "swapped_numbers", "swapped_words", "negation_added", "negation_dropped", "qualifier_changed", "opposed", "contiguous",
-    "stretched", "exchanged", "share_apart", "mostly_apart", "verbatim",
+    "numbers_absent", "names_absent", "apart", "swapped_names", "swapped_numbers", "swapped_words", "negation_added",
+    "negation_dropped", "qualifier_changed", "opposed", "contiguous", "stretched", "exchanged", "share_apart", "verbatim",
 )  # fmt: skip
 """Names of the numbers that `differences` returns, in order."""
 
 _SENTENCE = re.compile(r"(?<=[.!?。！？])[\"”')\]]*\s+|\n+")
 _WEIGHT = {Kind.WORD: 1.0, Kind.QUALIFIER: 0.5, Kind.NEGATION: 0.3, Kind.NAME: 1.5, Kind.NUMBER: 1.5}
+_PLACING = {Kind.WORD: 1.0, Kind.QUALIFIER: 0.5, Kind.NEGATION: 0.3, Kind.NAME: 0.8, Kind.NUMBER: 0.8}
+"""What a token weighs where the sentence is looked for: the words say of what, the names and numbers what is checked."""
 _MOST_CLAIM, _MOST_WINDOW = 60, 90
 _NEAR = 4
 _STRETCH = 8
 _REPLACED = 3
-_MOST_APART = 0.6
 
 
 @lru_cache(maxsize=512)
@@ -50,7 +50,7 @@ def differences(claim: str, passages: Sequence[str]) -> list[float]:
         _contiguity(aligned),
         _stretched(said, aligned.pairs),
         _exchanged(said, window, aligned),
-        *_shares(said, partners),
+        _share_apart(said, partners),
         0.0,
     ]
 
@@ -68,7 +68,7 @@ def _is_verbatim(claim: str, passages: Sequence[str]) -> bool:
 
 def _window(said: Sequence[Token], passages: Sequence[str]) -> Sequence[Token]:
     """Return the sentence that shares most with the claim, with the neighbour that adds most."""
-    wanted = {token.key: _WEIGHT[token.kind] for token in said}
+    wanted = {token.key: _PLACING[token.kind] for token in said}
     best: tuple[float, Sequence[Token]] = (-1.0, ())
     for passage in passages:
         sentences = _sentences(passage)
@@ -89,15 +89,14 @@ def _shared(wanted: dict[str, float], sentence: Sequence[Token]) -> float:
 
 
 def _left_out(said: Sequence[Token], partners: set[int], known: set[str]) -> list[float]:
-    """Return for words, numbers and names: how much is nowhere in the evidence, and how much is there but elsewhere."""
+    """Return how many numbers and names are nowhere in the evidence, and how many of both are there but elsewhere."""
     absent: Counter[Kind] = Counter()
-    apart: Counter[Kind] = Counter()
+    apart = 0
     for i, token in enumerate(said):
-        if i not in partners:
-            (apart if token.key in known else absent)[token.kind] += 1
-    words = max(1, sum(token.kind is Kind.WORD for token in said))
-    shares = [absent[Kind.WORD] / words, apart[Kind.WORD] / words]
-    return [*shares, *(float(min(2, count[kind])) for kind in (Kind.NUMBER, Kind.NAME) for count in (absent, apart))]
+        if i not in partners and token.kind in (Kind.NAME, Kind.NUMBER):
+            absent[token.kind] += token.key not in known
+            apart += token.key in known
+    return [float(min(2, n)) for n in (absent[Kind.NUMBER], absent[Kind.NAME], apart)]
 
 
 def _swaps(gaps: Sequence[Gap]) -> list[float]:
@@ -163,8 +162,7 @@ def _exchanged(said: Sequence[Token], window: Sequence[Token], aligned: Alignmen
     return 0.0
 
 
-def _shares(said: Sequence[Token], partners: set[int]) -> list[float]:
-    """Return the share of the claim without a partner, by weight, and whether that is most of it."""
+def _share_apart(said: Sequence[Token], partners: set[int]) -> float:
+    """Return the share of the claim without a partner, by weight."""
     whole = sum(_WEIGHT[token.kind] for token in said)
-    apart = sum(_WEIGHT[token.kind] for i, token in enumerate(said) if i not in partners) / whole
-    return [apart, float(apart > _MOST_APART)]
+    return sum(_WEIGHT[token.kind] for i, token in enumerate(said) if i not in partners) / whole

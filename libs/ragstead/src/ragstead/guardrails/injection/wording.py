@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 BUCKETS = 1 << 15
 """How many weights a model has."""
@@ -73,26 +74,48 @@ _FUNCTION = frozenset(
 _ENDINGS = ("tion", "ing", "ed", "ly", "er", "est", "s", "en", "e")
 
 
+_HEADS = {name: zlib.crc32(f"{name} ".encode()) for name in ("w", "p", "s")}
+_WORDS_TOGETHER, _SHAPES_TOGETHER = 3, 4
+
+
 def sentence_features(sentence: str) -> set[int]:
-    """Return the buckets of a sentence's features, of which at most 60 words are read; none for an empty one."""
-    return {zlib.crc32(name.encode("utf-8", "surrogatepass")) % BUCKETS for name in _names(sentence)}
+    """Return the buckets of a sentence's features, of which at most 60 words are read; none for an empty one.
 
-
-def _names(sentence: str) -> Iterator[str]:
+    Features are words, runs of up to three, the first five letters of long ones; runs of two to four shapes; the first
+    word, the length and the share of words in capitals. Each is known by the CRC-32 of its name.
+    """
     found = _TOKEN.findall(sentence)[:_MOST_TOKENS]
+    if not found:
+        return set()
     words = ["0" if token.isdigit() else token.lower() for token in found]
-    shapes = ["^", *(_shape(word) for word in words), "$"]
-    yield from (f"w {word}" for word in words)
-    yield from (f"p {word[:5]}" for word in words if len(word) > 5)
-    for n in (2, 3):
-        yield from ("w " + " ".join(words[i : i + n]) for i in range(len(words) - n + 1))
-    for n in (2, 3, 4):
-        yield from ("s " + " ".join(shapes[i : i + n]) for i in range(len(shapes) - n + 1))
-    if words:
-        yield from (f"first {words[0]}", f"length {min(8, len(words) // 4)}")
-        yield f"capitals {sum(token.isupper() and len(token) > 1 for token in found) * 4 // len(words)}"
+    hashed = set(_runs(words, _HEADS["w"], 1, _WORDS_TOGETHER))
+    hashed.update(_runs(["^", *map(_shape, words), "$"], _HEADS["s"], 2, _SHAPES_TOGETHER))
+    hashed.update(zlib.crc32(_bytes(word[:5]), _HEADS["p"]) for word in words if len(word) > 5)
+    capitals = sum(token.isupper() and len(token) > 1 for token in found) * 4 // len(words)
+    for name in (f"first {words[0]}", f"length {min(8, len(words) // 4)}", f"capitals {capitals}"):
+        hashed.add(zlib.crc32(_bytes(name)))
+    return {value % BUCKETS for value in hashed}
 
 
+def _runs(parts: Sequence[str], head: int, shortest: int, longest: int) -> Iterator[int]:
+    """Yield the CRC-32 of every run of `shortest` to `longest` neighbours, joined by spaces, behind a head."""
+    spelt = [_bytes(part) for part in parts]
+    spaced = [b" " + part for part in spelt]
+    for i, first in enumerate(spelt):
+        value = zlib.crc32(first, head)
+        if shortest == 1:
+            yield value
+        for n, part in enumerate(spaced[i + 1 : i + longest], 2):
+            value = zlib.crc32(part, value)
+            if n >= shortest:
+                yield value
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+@lru_cache(maxsize=8192)
 def _shape(word: str) -> str:
     known = _CLASS.get(word)
     if known is not None:
