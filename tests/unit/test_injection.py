@@ -17,7 +17,7 @@ from ragstead.guardrails.injection.wording import BUCKETS, sentence_features
 
 TABLE = "| Year | Press | Litres |\n| 1821 | Orrin | 400 |\n| 1823 | Kelder | 520 |\n"
 MAIL = (
-    "SUBJECT: Your parcel is on its way. Hi, the parcel with the two hubs left our warehouse this morning. It is due on "
+    "SUBJECT: Your parcel is on its way. Hi, the parcel with the two hubs left our warehouse today. It is due on "
     "Thursday before noon. The receipt is attached. Regards, Sunniva Brandholt"
 )
 ATTACKS = [
