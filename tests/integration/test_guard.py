@@ -142,6 +142,8 @@ def test_personal_data_leaves_by_no_door_where_the_policy_says_all(tmp_path: Pat
         assert last_event(streamed.text)["citations"] == whole["citations"]
         for citation in whole["citations"]:
             assert content[citation["start"] : citation["end"]]
+            assert "780-999-2181" not in citation["quote"]
+            assert PHONE[citation["quote_start"] : citation["quote_end"]] == citation["quote"]
 
     run(tmp_path / "store", scenario, answer_pii="all")
 

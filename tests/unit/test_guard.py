@@ -141,7 +141,7 @@ def test_personal_data_in_an_answer_is_kept_or_redacted_where_no_source_has_it(p
     verdict = asyncio.run(
         guard(answer="off", answer_pii=policy).sentence("Ask eve@example.com or 780-999-2181", ["Tel. 780 999 2181"])
     )
-    assert (verdict.words, verdict.redacted) == (words, words.count("<"))
+    assert (verdict.words, len(verdict.redacted)) == (words, words.count("<"))
 
 
 class Scripted:

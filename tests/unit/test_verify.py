@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ragstead.analysis import analyse
-from ragstead.citations import find_support, find_verbatim, read_claim
+from ragstead.citations import Support, find_support, find_verbatim, read_claim, shortened
 from ragstead.model import Chunk, Hit, StoredChunk, Verdict
 from ragstead.pipelines.verify import VerifiedText, Verifier
 from ragstead.ports.generator import Piece
@@ -113,3 +113,18 @@ def test_find_verbatim_of_regex_syntax_is_literal() -> None:
 
 def test_find_support_of_an_empty_passage_is_none() -> None:
     assert find_support("anything", "", split, analyse) is None
+
+
+@pytest.mark.parametrize(
+    ("hidden", "quote", "verdict"),
+    [
+        ((), "Call Ann at 555-1234 or Bob at 555-9876", Verdict.SUPPORTED),
+        (("555-1234",), "or Bob at 555-9876", Verdict.PARTIAL),
+        (("555-1234", "555-9876"), "Call Ann at", Verdict.PARTIAL),
+        (("Call Ann at 555-1234 or Bob at 555-9876",), "C", Verdict.PARTIAL),
+    ],
+)
+def test_quotes_are_cut_to_what_is_not_hidden(hidden: tuple[str, ...], quote: str, verdict: Verdict) -> None:
+    passage = "Office. Call Ann at 555-1234 or Bob at 555-9876."
+    cut = shortened(Support(8, 47, Verdict.SUPPORTED), passage, hidden)
+    assert (passage[cut.start : cut.end], cut.verdict) == (quote, verdict)

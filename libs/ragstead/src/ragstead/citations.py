@@ -86,6 +86,36 @@ def find_verbatim(words: str, passage: str) -> tuple[int, int] | None:
     return found.span() if found else None
 
 
+def shortened(support: Support, passage: str, hidden: Sequence[str]) -> Support:
+    """Return the support with its quote cut to the longest part without any of the words hidden, then `partial`.
+
+    A quote that is nothing else keeps its first character alone, as no citation is without a quote.
+    """
+    parts = [(support.start, support.end)]
+    for words in hidden:
+        parts = [piece for part in parts for piece in _outside(passage, part, words)]
+    if parts == [(support.start, support.end)]:
+        return support
+    start, end = max(parts, key=lambda part: part[1] - part[0], default=(support.start, support.start + 1))
+    return Support(start, end, Verdict.PARTIAL)
+
+
+def _outside(passage: str, part: tuple[int, int], words: str) -> list[tuple[int, int]]:
+    """Return what of a part lies beside the words, without white space and marks at its ends."""
+    start, end = part
+    found = find_verbatim(words, passage[start:end])
+    if found is None:
+        return [part]
+    sides = [(start, start + found[0]), *_outside(passage, (start + found[1], end), words)]
+    trimmed = []
+    for left, right in sides:
+        kept = passage[left:right].strip(" \t\n.,;:()")
+        if kept:
+            at = passage.index(kept, left)
+            trimmed.append((at, at + len(kept)))
+    return trimmed
+
+
 def _carried(claim: str, wanted: set[str], sentence: str, analyse: Analyser) -> float:
     """Return the share of the claim's terms that the sentence has; 0 where a number or a negation differs."""
     if not wanted or not _numbers(claim) <= _numbers(sentence) or _negated(claim) != _negated(sentence):

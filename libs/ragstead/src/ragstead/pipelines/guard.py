@@ -125,7 +125,8 @@ class PolicyGuard:
         if grounded < plan.min_groundedness or BLANK in words:
             return SentenceVerdict(None, grounded)
         spans = self._unwanted(words, sources)
-        return SentenceVerdict(redact(words, spans) if spans else words, grounded, len(spans))
+        hidden = tuple(words[span.start : span.end] for span in spans)
+        return SentenceVerdict(redact(words, spans) if spans else words, grounded, hidden)
 
     def _unwanted(self, words: str, sources: Sequence[str]) -> tuple[PiiSpan, ...]:
         if self._plan.answer_pii == "all":

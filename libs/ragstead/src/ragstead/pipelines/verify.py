@@ -7,7 +7,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from ragstead.citations import Analyser, Claim, Splitter, Support, find_support, find_verbatim, read_claim
+from ragstead.citations import (
+    Analyser,
+    Claim,
+    Splitter,
+    Support,
+    find_support,
+    find_verbatim,
+    read_claim,
+    shortened,
+)
 from ragstead.model import Citation, Hit
 from ragstead.ports.generator import Piece
 from ragstead.ports.guard import Guard
@@ -104,20 +113,23 @@ class Verifier:
         supports = [(hits[n - 1], support) for n, support in found if support is not None]
         checked.dropped += len(claim.passages) - len(supports)
         judged = await self._judged(claim, supports, checked) if supports else None
-        return [_append(checked, judged, supports)] if judged is not None else []
+        return [_append(checked, *judged)] if judged is not None else []
 
     async def _judged(
         self, claim: Claim, supports: Sequence[tuple[Hit, Support]], checked: VerifiedText
-    ) -> Claim | None:
-        """Return the claim as the guard lets it through; None where it does not."""
+    ) -> tuple[Claim, Sequence[tuple[Hit, Support]]] | None:
+        """Return the claim as the guard lets it through, and its quotes likewise; None where it does not."""
         if self._guard is None:
-            return claim
+            return claim, supports
         began = time.perf_counter()
         verdict = await self._guard.sentence(claim.words, [hit.stored.chunk.text for hit, _ in supports])
         checked.guard_ms += (time.perf_counter() - began) * 1000
-        checked.redacted += verdict.redacted
+        checked.redacted += len(verdict.redacted)
         checked.unsupported += verdict.words is None
-        return None if verdict.words is None else replace(claim, words=verdict.words)
+        if verdict.words is None:
+            return None
+        shown = [(hit, shortened(one, hit.stored.chunk.text, verdict.redacted)) for hit, one in supports]
+        return replace(claim, words=verdict.words), shown
 
     def _support(self, claim: Claim, hit: Hit) -> Support | None:
         return find_support(claim.words, hit.stored.chunk.text, self._split, self._analyse)

@@ -44,12 +44,12 @@ class SentenceVerdict:
     Attributes:
         words: What may be released; None where nothing of it may be.
         grounded: Probability in [0, 1] that its sources support it.
-        redacted: How many pieces of personal data were taken out.
+        redacted: Personal data that was taken out, as it stood there; no citation may quote it either.
     """
 
     words: str | None
     grounded: float
-    redacted: int = 0
+    redacted: tuple[str, ...] = ()
 
 
 class Guard(Protocol):
