@@ -95,7 +95,7 @@ def blueprint_of(release: Release, settings: Settings, ground: Ground) -> Bluepr
         blueprint = _read(release, manifest, settings)
     except ValidationError as error:
         raise _unfit(release, [_first(error)]) from error
-    except (KeyError, TypeError, ValueError, RagsteadError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RagsteadError) as error:
         raise _unfit(release, [f"this code can't read its manifest: {type(error).__name__} {error}"]) from error
     trouble = [*_trouble_with_ground(manifest, blueprint.settings, ground), *_trouble_with_models(manifest, blueprint)]
     if manifest.get("guard") != guard_weights():
@@ -133,8 +133,8 @@ def _read(release: Release, manifest: Mapping[str, Any], settings: Settings) -> 
     Relevance(**weights["relevance"])
     sentence_selector(weights["sentences"])
     support_model(weights["support"])
-    given = manifest["pipeline"]
-    embedder = {**given["embedder"], "models": {given["embedder"]["model"]: manifest["embedder"]}}
+    given, known = manifest["pipeline"], settings.pipeline.embedder.models
+    embedder = {**given["embedder"], "models": {**known, given["embedder"]["model"]: manifest["embedder"]}}
     pipeline = PipelineSettings.model_validate({**given, "embedder": embedder})
     return Blueprint(
         release,
@@ -147,6 +147,7 @@ def _read(release: Release, manifest: Mapping[str, Any], settings: Settings) -> 
 
 
 def _trouble_with_ground(manifest: Mapping[str, Any], settings: Settings, ground: Ground) -> list[str]:
+    """Return what of the release needs a platform that is started, and documents that are taken in, by its settings."""
     wanted = ground_of(settings, manifest["index"])
     out = []
     if wanted.index != ground.index:

@@ -25,6 +25,9 @@ class MemoryExperiments:
         strange = next((name for name, value in run.metrics.items() if not math.isfinite(value)), None)
         if strange is not None:
             raise InvalidRequest(f"metric {strange!r} is {run.metrics[strange]}, and no finite number", param="metrics")
+        for name in (*run.tables, *run.files):
+            if not name or name.startswith("/") or ".." in name.split("/"):
+                raise InvalidRequest(f"{name!r} is no name of a file in a run", param="files")
         run_id = f"run{next(self._numbers):06}"
         self._kept[run_id] = run
         return run_id

@@ -1,4 +1,4 @@
-"""Releases and their promotions in memory: the fake of both ports, which pass the contract suite of the adapters."""
+"""Releases and their promotions in memory: the fake of the ports, which pass the contract suite of the adapters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Prompt:
 
 
 class MemoryRegistry:
-    """Is `Registry` and `Promotions`, in dictionaries."""
+    """Is `Registry`, `Promotions` and `Champions`, in dictionaries."""
 
     def __init__(self) -> None:
         self._kept: dict[str, RegisteredRelease] = {}
@@ -65,3 +65,11 @@ class MemoryRegistry:
     async def trail(self) -> builtins.list[Promotion]:
         """Return every entry, the oldest first."""
         return [*self._trail]
+
+    async def champion(self) -> str | None:
+        """Return the id of the champion."""
+        return self._aliases.get(CHAMPION)
+
+    async def release(self, release_id: str) -> Release:
+        """Return a release with its manifest."""
+        return (await self.find(release_id)).release

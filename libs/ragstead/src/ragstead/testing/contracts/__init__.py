@@ -7,7 +7,9 @@ methods named `test_*` with an empty folder as `tmp_path`, does the rest. Nothin
 from ragstead.testing.contracts.cache import CacheContract
 from ragstead.testing.contracts.conversations import ConversationsContract
 from ragstead.testing.contracts.embedder import EmbedderContract
+from ragstead.testing.contracts.experiments import ExperimentsContract
 from ragstead.testing.contracts.lexical_index import Bm25, DurableLexicalIndexContract, LexicalIndexContract
+from ragstead.testing.contracts.registry import RegistryContract, ReleaseStore
 from ragstead.testing.contracts.step_graph import StepGraphContract
 from ragstead.testing.contracts.vector_index import (
     AXES,
@@ -26,7 +28,10 @@ __all__ = [
     "DurableLexicalIndexContract",
     "DurableVectorIndexContract",
     "EmbedderContract",
+    "ExperimentsContract",
     "LexicalIndexContract",
+    "RegistryContract",
+    "ReleaseStore",
     "StepGraphContract",
     "VectorIndexContract",
     "Vectors",
