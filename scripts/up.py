@@ -28,7 +28,7 @@ from setup_env import (
 READY_WITHIN_S = 600.0
 SAMPLES = ROOT / "samples" / "handbook"
 QUESTION = "How many days of paid annual leave do full-time employees have?"
-LATER_PORT = 5001  # MLflow's, which a later release starts; a warning only until then
+MLFLOW_PORT = 5001  # 5000 is taken on a Mac
 
 
 def port_is_free(port: int) -> bool:
@@ -65,8 +65,8 @@ def check_ports(port: int) -> None:
             f"port {port} is taken by another program. Find it with `lsof -nP -iTCP:{port} -sTCP:LISTEN` and stop it, "
             f"or serve elsewhere: make up PORT={port + 10}"
         )
-    if not port_is_free(LATER_PORT):
-        say(f"note: port {LATER_PORT} is taken; nothing uses it yet, a later release will (MLflow)")
+    if not port_is_free(MLFLOW_PORT):
+        say(f"note: port {MLFLOW_PORT} is taken by another program, so MLflow is not started; all else is as usual")
 
 
 def announce(port: int) -> None:
@@ -100,7 +100,7 @@ def serve(port: int, number: str) -> int:
     """Runs the platform until it ends or is stopped."""
     say(f"{number} platform ...")
     started = time.monotonic()
-    command: list[str | Path] = [in_venv("ragstead"), "up", "--port", str(port), "--samples", SAMPLES]
+    command: list[str | Path] = [in_venv("ragstead"), "up", "--port", str(port), "--samples", SAMPLES, "--mlflow"]
     with child_of(command, environ={"HF_HUB_OFFLINE": "1"}) as child:
         wait_until_ready(child, port)
         say(f"{number} platform: ready after {time.monotonic() - started:.1f} s")

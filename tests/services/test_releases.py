@@ -1,4 +1,4 @@
-"""Releases end to end: the verbs, a real MLflow beside a real platform, and a gateway that follows without a restart."""
+"""Releases end to end: the verbs, a real MLflow beside a real platform, and a gateway that follows by itself."""
 
 from __future__ import annotations
 

@@ -59,9 +59,9 @@ async def open_live_release(
     own = configured(settings, ground.index)
     file = ReleaseFile(settings.deployment.data_dir, pool)
     follows = serving.champion and settings.deployment.mlflow.follow
-    served = await file.read() if follows else None
+    served = await file.read() if serving.champion else None
     kept = served.champion if served is not None else None
-    followed = None if kept is None else await _honoured(composer, kept)
+    followed = await _honoured(composer, kept) if kept is not None and follows else None
     live = LiveRelease(followed or await composer.of_blueprint(own))
     stack.push_async_callback(live.close)
 
