@@ -83,7 +83,7 @@ _LINKS = frozenset(
     "is are was were be do does did has have had can could will would should may might of in for".split()
 )
 
-_NUMBER_WORDS = frozenset(
+NUMBER_WORDS = frozenset(
     """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
     seventeen eighteen
     nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion trillion
@@ -192,7 +192,7 @@ def _names_and_numbers(sentence: str, question_stems: Collection[str]) -> tuple[
     for word, _ in tokens(sentence):
         lower = word.lower()
         known = stem(lower) in question_stems
-        if word[0].isdigit() or lower in _NUMBER_WORDS:
+        if word[0].isdigit() or lower in NUMBER_WORDS:
             numbers += not known
         elif word[0].isupper() and not known and lower not in STOPWORDS:
             names += 0.5 if first else 1.0

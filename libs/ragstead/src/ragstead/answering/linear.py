@@ -48,6 +48,10 @@ class LinearModel:
         scored: Floats = ((features - self.mean) / self.scale) @ self.weights + self.bias
         return scored
 
+    def rescaled(self, slope: float, intercept: float) -> LinearModel:
+        """Return the model whose score is ``slope * score + intercept``."""
+        return LinearModel(self.names, self.mean, self.scale, slope * self.weights, slope * self.bias + intercept)
+
     def as_json(self) -> dict[str, object]:
         """Return plain numbers, rounded to six digits, that `linear_model` reads back."""
         rows = zip(self.names, self.mean, self.scale, self.weights, strict=True)

@@ -100,7 +100,10 @@ class SentenceSelector:
     def shortlist(self, question: Question, passages: Sequence[Passage], limit: int) -> Shortlist:
         """Return the `limit` sentences of `passages` most likely to answer by their words alone, in order."""
         found = candidates(passages)
-        features = lexical_features(question, passages, found)
+        return self.shortlist_of(found, lexical_features(question, passages, found), limit)
+
+    def shortlist_of(self, found: Sequence[Candidate], features: Floats, limit: int) -> Shortlist:
+        """Return the same of sentences whose `lexical_features` are known, float64 [len(found), n]."""
         kept = np.sort(np.argsort(-self._lexical.scores(features), kind="stable")[:limit])
         return Shortlist(tuple(found[i] for i in kept), features[kept])
 

@@ -13,10 +13,11 @@ from math import log, log1p
 
 import numpy as np
 
-from ragstead.answering.contrasts import OPPOSITES, denies, modifiers, negated, opposed, stems_of
+from ragstead.answering.contrast_features import CONTRAST_FEATURES, Seen, contrast_features, seen
 from ragstead.answering.features import FEATURES, Passage, Question, TermCounts
 from ragstead.answering.selection import Ranked
-from ragstead.answering.terms import STOPWORDS, content_terms, stem, tokens
+from ragstead.answering.substitutions import SUBSTITUTION_FEATURES, Words, substitution_features
+from ragstead.answering.terms import content_terms
 
 _CONTEXT_CHARS = 250
 _CLASSES = ("number", "name", "word")
@@ -59,16 +60,8 @@ FINE_FEATURES = (
     ),
     *("missing_max", "missing_max_context", "unknown", "unknown_terms", "log_terms", "mass", "mean_weight", "words"),
     *("has_type", "lacks_type"),
-    *("opposed_sentence", "opposed_context", "opposed_passage", "modifiers", "modifiers_not_in_context"),
-    *("modifiers_not_in_passage", "negated", "negated_alone", "negated_evidence", "denies", "denies_alone"),
-    *(
-        "denies_evidence",
-        "contrastive",
-        "contrastive_not_in_context",
-        "contrastive_not_in_passage",
-        "any_missing_passage",
-    ),
-    "any_missing_context",
+    *CONTRAST_FEATURES,
+    *SUBSTITUTION_FEATURES,
 )
 
 
@@ -105,13 +98,15 @@ class Evidence:
 
 def support_features(evidence: Evidence) -> dict[str, float]:
     """Return every feature by name: all of `TOPIC_FEATURES` and `FINE_FEATURES`, finite for any text."""
+    texts = seen(evidence.question.text, evidence.sentence, evidence.context, evidence.passage.text)
     return {
         **_retrieval(evidence),
         **_scores(evidence),
         **_taken(evidence),
-        **_missing(evidence),
+        **_missing(evidence, texts),
         **_question(evidence),
-        **_contrasts(evidence),
+        **contrast_features(texts),
+        **substitution_features(texts.question, texts.words[0], evidence.question.weights, evidence.question.heads),
     }
 
 
@@ -161,21 +156,21 @@ def _taken(evidence: Evidence) -> dict[str, float]:
     return found
 
 
-def _classes(text: str) -> dict[str, str]:
+def _classes(question: Words) -> dict[str, str]:
     """Content terms of a question by what they are: number, name (a capital inside the question) or word."""
     found: dict[str, str] = {}
-    for i, (word, _) in enumerate(tokens(text)):
-        if word.lower() not in STOPWORDS:
-            plain = "name" if word[0].isupper() and i else "word"
-            found.setdefault(stem(word.lower()), "number" if any(map(str.isdigit, word)) else plain)
+    for place in question.content:
+        word = question.written[place]
+        plain = "name" if word[0].isupper() and place else "word"
+        found.setdefault(question.stems[place], "number" if any(map(str.isdigit, word)) else plain)
     return found
 
 
-def _missing(evidence: Evidence) -> dict[str, float]:
-    weights, title = evidence.question.weights, evidence.passage.title
-    texts = {"passage": evidence.passage.text, "sentence": evidence.sentence, "context": evidence.context}
-    held = {part: frozenset(content_terms(f"{title} {text}")) for part, text in texts.items()}
-    classes = _classes(evidence.question.text)
+def _missing(evidence: Evidence, texts: Seen) -> dict[str, float]:
+    weights, title = evidence.question.weights, content_terms(evidence.passage.title)
+    parts = zip(("sentence", "context", "passage"), texts.words, strict=True)
+    held = {part: frozenset(words.terms).union(title) for part, words in parts}
+    classes = _classes(texts.question)
     found: dict[str, float] = {}
     for kind in _CLASSES:
         asked = [term for term in weights if classes.get(term) == kind]
@@ -201,31 +196,4 @@ def _question(evidence: Evidence) -> dict[str, float]:
         "mass": min(20.0, question.mass),
         "mean_weight": question.mass / max(1, len(question.weights)),
         "words": log1p(len(question.text.split())),
-    }
-
-
-def _contrasts(evidence: Evidence) -> dict[str, float]:
-    asked = evidence.question.text
-    sentence, context, passage = evidence.sentence, evidence.context, evidence.passage.text
-    words, in_sentence, in_context, in_passage = map(stems_of, (asked, sentence, context, passage))
-    ordering = modifiers(asked)
-    contrastive = words & OPPOSITES.keys()
-    return {
-        "opposed_sentence": float(opposed(words, in_sentence)),
-        "opposed_context": float(opposed(words, in_context)),
-        "opposed_passage": float(opposed(words, in_passage)),
-        "modifiers": float(len(ordering)),
-        "modifiers_not_in_context": float(len(ordering - modifiers(context))),
-        "modifiers_not_in_passage": float(len(ordering - modifiers(passage))),
-        "negated": float(negated(asked)),
-        "negated_alone": float(negated(asked) and not negated(context)),
-        "negated_evidence": float(negated(context) and not negated(asked)),
-        "denies": float(denies(asked)),
-        "denies_alone": float(denies(asked) and not denies(context)),
-        "denies_evidence": float(denies(context) and not denies(asked)),
-        "contrastive": float(len(contrastive)),
-        "contrastive_not_in_context": float(len(contrastive - in_context)),
-        "contrastive_not_in_passage": float(len(contrastive - in_passage)),
-        "any_missing_passage": len(words - in_passage) / max(1, len(words)),
-        "any_missing_context": len(words - in_context) / max(1, len(words)),
     }

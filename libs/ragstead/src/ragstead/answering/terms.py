@@ -52,7 +52,12 @@ def tokens(text: str) -> Iterator[tuple[str, int]]:
             yield word, at
 
 
+def is_function_word(lowered: str) -> bool:
+    """Whether a lower-cased word carries no content, seen without what an apostrophe joins to it."""
+    return lowered.partition("'")[0].partition("\u2019")[0] in STOPWORDS
+
+
 def content_terms(text: str) -> list[str]:
     """Stems of the words of `text` that carry content, in order, repeats kept."""
     lowered = (word.lower() for word, _ in tokens(text))
-    return [stem(word) for word in lowered if word.partition("'")[0].partition("\u2019")[0] not in STOPWORDS]
+    return [stem(word) for word in lowered if not is_function_word(word)]

@@ -16,12 +16,12 @@ from ragstead.ports.work_pool import WorkPool
 from ragstead.settings import Settings
 
 
-def agent_plan(settings: Settings) -> AgentPlan:
-    """Return how far the agent goes."""
+def agent_plan(settings: Settings, threshold: float) -> AgentPlan:
+    """Return how far the agent goes; `threshold` is the probability of support that an answer needs."""
     agent, answer = settings.pipeline.agent, settings.pipeline.answer
     bounds = Bounds(agent.max_steps, agent.max_queries, agent.max_tokens, agent.enough)
     plans = planner_name(settings) != RULES and agent.max_tokens > 0
-    return AgentPlan(answer.passages, agent.passages, answer.min_support, bounds, plans)
+    return AgentPlan(answer.passages, agent.passages, threshold, bounds, plans)
 
 
 def open_planner(settings: Settings, instructions: str, stack: AsyncExitStack) -> Planner:

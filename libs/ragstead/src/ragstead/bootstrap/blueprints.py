@@ -18,6 +18,7 @@ from ragstead.bootstrap.chat_models import chat_models
 from ragstead.bootstrap.conversations import dialogue_model_name, dialogue_templates
 from ragstead.bootstrap.generation import prompt_templates
 from ragstead.bootstrap.guarding import guard_weights
+from ragstead.bootstrap.refusal import refusal_threshold
 from ragstead.bootstrap.routing import open_routing
 from ragstead.errors import Conflict, RagsteadError
 from ragstead.ports.registry import Ground, Json, Provenance, Release
@@ -136,6 +137,7 @@ def _read(release: Release, manifest: Mapping[str, Any], settings: Settings) -> 
     given, known = manifest["pipeline"], settings.pipeline.embedder.models
     embedder = {**given["embedder"], "models": {**known, given["embedder"]["model"]: manifest["embedder"]}}
     pipeline = PipelineSettings.model_validate({**given, "embedder": embedder})
+    refusal_threshold(pipeline.answer, weights)
     return Blueprint(
         release,
         settings.model_copy(update={"pipeline": pipeline}),

@@ -118,11 +118,11 @@ class Composer:
         assessor = open_assessor(blueprint, on.embedding.pipeline, on.pool)
         guard = open_guard(settings, on.pool)
         searches = GuardedSearches(retriever, guard)
+        plan = answer_plan(blueprint)
         finder = ChosenFinder(
             OneSearch(searches, assessor, settings.pipeline.answer.passages),
-            AgentFinder(AgentParts(searches, assessor, planner, self._steps), agent_plan(settings)),
+            AgentFinder(AgentParts(searches, assessor, planner, self._steps), agent_plan(settings, plan.min_support)),
         )
-        plan = answer_plan(blueprint)
         quoter = ExtractiveGenerator(on.embedding.counter)
         answering = AnswerPipeline(finder, generator, Verifier(spans, analyse, guard), plan, quoter)
         temperature = settings.pipeline.answer.temperature

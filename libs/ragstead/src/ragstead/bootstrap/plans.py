@@ -7,6 +7,7 @@ from ragstead.answering.selection import SelectionSettings, sentence_selector
 from ragstead.answering.support import support_model
 from ragstead.bootstrap.blueprints import Blueprint
 from ragstead.bootstrap.embedding import EmbeddingModel
+from ragstead.bootstrap.refusal import refusal_threshold
 from ragstead.bootstrap.routing import open_routing
 from ragstead.chunking import chunk, indexed_title
 from ragstead.errors import ConfigurationError
@@ -53,10 +54,10 @@ def retrieval_plan(settings: Settings) -> RetrievalPlan:
 
 def answer_plan(blueprint: Blueprint) -> AnswerPlan:
     """Return how evidence becomes an answer, under the release's id."""
-    answer = blueprint.settings.pipeline.answer
+    threshold = refusal_threshold(blueprint.settings.pipeline.answer, blueprint.weights)
     policy = blueprint.settings.pipeline.guard.answer
     unsupported = policy if policy in ("extractive", "refuse") else "repair"
-    return AnswerPlan(answer.min_support, blueprint.release.release_id, template_choice(blueprint), unsupported)
+    return AnswerPlan(threshold, blueprint.release.release_id, template_choice(blueprint), unsupported)
 
 
 def template_choice(blueprint: Blueprint) -> TemplateChoice:

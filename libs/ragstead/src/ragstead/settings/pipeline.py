@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ragstead.model import Strategy
 from ragstead.settings.embedding_models import EmbedderSettings
@@ -58,8 +58,20 @@ class AnswerSettings(Section):
     """Of a model, where the caller names none. Higher: other words each time."""
     passages: int = Field(8, ge=1, le=50)
     """Chunks that an answer is made from. Higher: more evidence to pick from, slower."""
-    min_support: float = Field(0.08, ge=0, le=1)
-    """Probability of support below which an answer is refused. Higher: fewer answers, and fewer wrong ones."""
+    min_answered: float = Field(0.97, gt=0, le=1)
+    """Share of the answerable questions that are to be answered; the `p_supported` that an answer needs follows.
+    Lower: fewer answers, and fewer wrong ones."""
+    max_error: float | None = Field(None, gt=0, lt=1)
+    """In its place: share of the answers given that may be unsupported, where half of the questions can't be answered.
+    Lower: fewer wrong answers, and fewer answers."""
+    min_support: float | None = Field(None, ge=0, le=1)
+    """In place of both: the `p_supported` itself below which an answer is refused."""
+
+    @model_validator(mode="after")
+    def _one_rule_of_refusal(self) -> Self:
+        if self.max_error is not None and self.min_support is not None:
+            raise ValueError("max_error and min_support both say what is refused; leave one of them null")
+        return self
 
 
 class ConversationSettings(Section):
