@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evals.fitting.corpus import Embed, Example, Index, examples, rows
+from evals.fitting.corpus import Embed, Example, Index, Vectors, examples, rows
 from ragstead.answering.features import Floats
 from ragstead.answering.selection import Ranked, SentenceSelector, Shortlist
 
@@ -19,10 +19,10 @@ class Workshop:
     def __init__(self, data: Path, embed: Embed) -> None:
         self._data = data
         self._raw = embed
-        self._known: dict[str, Floats] = {}
+        self._known: dict[str, Vectors] = {}
         self._indexes: dict[str, Index] = {}
 
-    def embed(self, texts: Sequence[str]) -> Floats:
+    def embed(self, texts: Sequence[str]) -> Vectors:
         """Return the vectors of `texts`, remembered."""
         new = list(dict.fromkeys(text for text in texts if text not in self._known))
         if new:

@@ -136,9 +136,34 @@ def test_a_hundred_kilobyte_question_takes_no_longer_than_a_long_one(word: str) 
 
 
 def test_weights_are_of_a_size_that_a_fit_that_has_converged_gives() -> None:
-    models = [*RAW["sentences"].values(), *RAW["support"].values()]
+    models = [*RAW["sentences"].values(), RAW["support"]["topic"], RAW["support"]["fine"]]
     weights = [weight for model in models for _, _, weight in model["features"].values()]
     assert max(map(abs, weights)) < 10
+
+
+def test_what_was_measured_at_the_fit_meets_the_floors() -> None:
+    measured = RAW["support"]["measured"]
+    assert measured["auc"] >= 0.70
+    assert measured["calibration_error"] <= 0.05
+    assert sum(n for _, _, n in RAW["support"]["reliability"]) == measured["questions"]
+
+
+@pytest.mark.parametrize(
+    "near_miss",
+    [
+        "Who wasn't the leader of the Normans?",
+        "Who was the leader of the Romans?",
+        "When did their leader Rollo refuse fealty to King Charles III?",
+    ],
+)
+def test_a_near_miss_has_less_support_than_the_question_it_is_made_from(near_miss: str) -> None:
+    asked = {
+        "Who": "Who was the leader of the Normans?",
+        "When": "When did their leader Rollo swear fealty to King Charles III?",
+    }
+    passages = [Passage(TEXT, "", 0.7, 14.0)]
+    question = asked[near_miss.split(maxsplit=1)[0]]
+    assert answer(near_miss, passages)[1].p_supported < answer(question, passages)[1].p_supported
 
 
 def test_the_sentence_with_the_answer_is_quoted_before_those_that_only_share_words() -> None:
