@@ -64,7 +64,7 @@ def test_by_default_nearly_all_answerable_questions_are_answered() -> None:
     curve = error_curve(WEIGHTS["support"])
     at = threshold_of(Settings())
     point = next(one for one in curve.points if one.threshold == at)
-    assert point.answered >= 0.97
+    assert point.answered >= 0.98
     assert 0 < at < 0.2
 
 

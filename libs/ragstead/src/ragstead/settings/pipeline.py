@@ -58,7 +58,7 @@ class AnswerSettings(Section):
     """Of a model, where the caller names none. Higher: other words each time."""
     passages: int = Field(8, ge=1, le=50)
     """Chunks that an answer is made from. Higher: more evidence to pick from, slower."""
-    min_answered: float = Field(0.97, gt=0, le=1)
+    min_answered: float = Field(0.98, gt=0, le=1)
     """Share of the answerable questions that are to be answered; the `p_supported` that an answer needs follows.
     Lower: fewer answers, and fewer wrong ones."""
     max_error: float | None = Field(None, gt=0, lt=1)
