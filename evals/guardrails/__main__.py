@@ -20,10 +20,14 @@ from evals.fitting.injection_rows import rows
 from evals.guardrails.measures import Floats, auc, length_matched
 from evals.guardrails.pii_cases import PiiCase, pii_cases
 from evals.guardrails.plants import CHANGES, Plant
+from ragstead.analysis import analyse
+from ragstead.citations import find_support
 from ragstead.guardrails.groundedness import groundedness
 from ragstead.guardrails.groundedness.tokens import tokens_of
 from ragstead.guardrails.injection import injection_score, shipped_detector
 from ragstead.guardrails.pii import PiiKind, find_pii
+from ragstead.sentences import spans
+from ragstead.settings.pipeline import GuardSettings
 
 Figures = dict[str, float]
 _FRESH_SEED = 20
@@ -62,11 +66,29 @@ def _by_change(found: Sequence[Plant], scores: Floats, prefix: str) -> Figures:
     return figures
 
 
+def _stopped(found: Sequence[Plant], scores: Floats) -> Figures:
+    """Return how many sentences the default policy stops: changed, reworded, and answers that pass citation."""
+    figures = {}
+    for change in CHANGES:
+        figures[f"stopped, {change}"] = _share_below(
+            [s for p, s in zip(found, scores, strict=True) if p.change == change]
+        )
+    right = [(p, s) for p, s in zip(found, scores, strict=True) if p.supported and p.said != "verbatim"]
+    figures["stopped, reworded and right"] = _share_below([s for p, s in right if p.said != "answer"])
+    cited = [s for p, s in right if p.said == "answer" and find_support(p.sentence[:-1], p.passage, spans, analyse)]
+    figures["stopped, right answers that pass citation"] = _share_below(cited)
+    return figures
+
+
+def _share_below(scores: Sequence[float]) -> float:
+    return float(np.mean(np.array(scores) < GuardSettings().min_groundedness))
+
+
 def groundedness_table(data: Path, *, apart: bool) -> Figures:
     """Return the areas on plants drawn anew, on HaluEval, and the time a sentence takes."""
     found = draw(data, _FRESH_SEED)
     scores = np.array([groundedness(plant.sentence, [plant.passage]) for plant in found])
-    figures = _by_change(found, scores, "")
+    figures = _by_change(found, scores, "") | _stopped(found, scores)
     if apart:
         seen = draw(data)
         figures |= _by_change(seen, held_out(seen), "held out: ")
@@ -78,6 +100,7 @@ def groundedness_table(data: Path, *, apart: bool) -> Figures:
     lengths = np.array([-len(answer) for answer in answers], dtype=np.float64)
     kept = length_matched([len(answer) for answer in answers], right)
     figures["halueval"] = auc(scores, right)
+    figures["halueval, lengths matched, answers"] = len(kept)
     figures["halueval, length alone"] = auc(lengths, right)
     figures["halueval, lengths matched"] = auc(scores[kept], right[kept])
     figures["halueval, lengths matched, length alone"] = auc(lengths[kept], right[kept])

@@ -8,6 +8,7 @@ from ragstead.testing.contracts.cache import CacheContract
 from ragstead.testing.contracts.conversations import ConversationsContract
 from ragstead.testing.contracts.embedder import EmbedderContract
 from ragstead.testing.contracts.experiments import ExperimentsContract
+from ragstead.testing.contracts.guard import GuardContract
 from ragstead.testing.contracts.lexical_index import Bm25, DurableLexicalIndexContract, LexicalIndexContract
 from ragstead.testing.contracts.registry import RegistryContract, ReleaseStore
 from ragstead.testing.contracts.step_graph import StepGraphContract
@@ -29,6 +30,7 @@ __all__ = [
     "DurableVectorIndexContract",
     "EmbedderContract",
     "ExperimentsContract",
+    "GuardContract",
     "LexicalIndexContract",
     "RegistryContract",
     "ReleaseStore",
