@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from evals.bench.product import Row, data_folder, note, report, rows_of
 from ragstead.bootstrap.models import open_encoder
+from ragstead.evaluation.ranking import mean_measures
 from ragstead.ports.encoder import Encoder
-from ragstead.ranking_measures import mean_measures
 from ragstead.settings import DeploymentSettings, EmbedderSettings, PipelineSettings, Settings
 
 Runtime = Literal["onnx-int8", "onnx-fp32", "sentence-transformers"]

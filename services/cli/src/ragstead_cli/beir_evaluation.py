@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragstead.errors import InvalidRequest
-from ragstead.ranking_measures import mean_measures
+from ragstead.evaluation.ranking import mean_measures
 from ragstead_cli.beir import content_hash, corpus_path, read_corpus, read_qrels, read_queries
 from ragstead_cli.ingest import handed_in
 from ragstead_cli.output import Bar, progress_display, say

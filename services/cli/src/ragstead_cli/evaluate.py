@@ -16,7 +16,7 @@ from ragstead_cli.search import StrategyOption
 from ragstead_cli.verb import Invocation, verb
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ragstead.settings import Settings
 
@@ -31,6 +31,15 @@ CollectionOption = Annotated[
         help="Where to look; 'default' for a suite, one named after its content for a BEIR folder.",
     ),
 ]
+FreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Take the suite's documents into a platform of its own, which goes away.")
+]
+KeepOption = Annotated[
+    Path | None, typer.Option("--keep", metavar="FILE", help="Keep the results by question, for `eval gate`.")
+]
+AtOnceOption = Annotated[
+    int, typer.Option("--at-once", help="Questions asked at once; more than one makes each slower.", min=1, max=64)
+]
 
 
 async def run(
@@ -38,61 +47,78 @@ async def run(
     path: PathArgument,
     collection: CollectionOption = None,
     strategy: StrategyOption = None,
+    fresh: FreshOption = False,
+    keep: KeepOption = None,
+    at_once: AtOnceOption = 1,
 ) -> None:
     """Measure ranking on a BEIR folder (ingested if need be), or answers on a suite of questions.
 
-    The measures are also kept under DATA_DIR/evals, a BEIR folder's with its TREC run.
+    The measures are also kept under DATA_DIR/evals, with a table of the questions and plots.
     """
-    from ragstead_cli.queries import Options
-    from ragstead_cli.session import connect
-
     if not path.exists():
         raise InvalidRequest(f"no file or folder {str(path)!r}; check the path", param="PATH")
     settings = invocation.settings()
     chosen = strategy.value if strategy else None
-    run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
-    lines: list[str] = []
     if path.is_dir():
-        from ragstead_cli.beir_evaluation import measure_beir, own_collection
+        if fresh or keep:
+            raise InvalidRequest("--fresh and --keep are for suites", param="PATH")
+        await _run_beir(invocation, settings, path, collection, chosen)
+        return
+    from ragstead_cli.queries import Options
+    from ragstead_cli.suite_runs import SuiteTask, run_suite
 
-        options = Options(collection or own_collection(path), strategy=chosen)
-        async with connect(invocation, settings) as api:
-            metrics, lines = await measure_beir(api, path, options, max_bytes=settings.deployment.max_upload_bytes)
-    else:
-        from ragstead_cli.suite_evaluation import measure_suite, read_suite
-
-        cases = read_suite(path)
-        async with connect(invocation, settings) as api:
-            metrics = await measure_suite(api, cases, Options(collection or "default", strategy=chosen))
-    metrics = {name: round(value, 4) for name, value in metrics.items()}
-    document = {"metrics": metrics, "run_id": run_id}
-    _keep(settings, document, path, lines)
-    invocation.show(document, lambda: _show(metrics, run_id))
+    task = SuiteTask(path, Options(collection or "default", strategy=chosen), fresh, at_once)
+    run_id = new_run_id()
+    document = await run_suite(invocation, settings, task, run_id, keep)
+    invocation.show(document, lambda: show_metrics(document["metrics"], run_id))
 
 
 def register(app: typer.Typer) -> None:
-    """List the verb."""
-    group = typer.Typer(help="Measure ranking and answers.", rich_markup_mode=None)
+    """List the verbs."""
+    from ragstead_cli import gate
+
+    group = typer.Typer(help="Measure ranking and answers, and gate releases.", rich_markup_mode=None)
     group.callback()(_group)
     verb(group, "run", example="ragstead eval run evals/handbook.yaml")(run)
+    gate.register(group)
     app.add_typer(group, name="eval")
 
 
-def _group() -> None:
-    """Measure ranking and answers."""
+def new_run_id() -> str:
+    """Return a name for a run: the time in UTC, and three random bytes."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
 
 
-def _keep(settings: Settings, document: Mapping[str, object], path: Path, lines: list[str]) -> None:
-    folder = settings.deployment.data_dir / "evals"
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = {**document, "path": str(path.resolve()), "pipeline": settings.pipeline.model_dump(mode="json")}
-    (folder / f"{document['run_id']}.json").write_text(json.dumps(kept, indent=2) + "\n", "utf-8")
-    if lines:
-        (folder / f"{document['run_id']}.trec").write_text("".join(lines), "utf-8")
-
-
-def _show(metrics: dict[str, float], run_id: str) -> None:
+def show_metrics(metrics: Mapping[str, float], run_id: str) -> None:
+    """Print measures for people."""
     out = console()
     for name, value in metrics.items():
         out.print(f"{name:20} {value:g}" if value > 1 else f"{name:20} {value:.4f}")
     out.print(f"run {run_id}", style="dim")
+
+
+def _group() -> None:
+    """Measure ranking and answers, and gate releases."""
+
+
+async def _run_beir(
+    invocation: Invocation, settings: Settings, path: Path, collection: str | None, strategy: str | None
+) -> None:
+    from ragstead_cli.beir_evaluation import measure_beir, own_collection
+    from ragstead_cli.queries import Options
+    from ragstead_cli.session import connect
+
+    options = Options(collection or own_collection(path), strategy=strategy)
+    async with connect(invocation, settings) as api:
+        metrics, lines = await measure_beir(api, path, options, max_bytes=settings.deployment.max_upload_bytes)
+    document = {"metrics": {name: round(value, 4) for name, value in metrics.items()}, "run_id": new_run_id()}
+    _keep(settings, document, path, lines)
+    invocation.show(document, lambda: show_metrics(metrics, str(document["run_id"])))
+
+
+def _keep(settings: Settings, document: Mapping[str, object], path: Path, lines: Sequence[str]) -> None:
+    folder = settings.deployment.data_dir / "evals"
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = {**document, "path": str(path.resolve()), "pipeline": settings.pipeline.model_dump(mode="json")}
+    (folder / f"{document['run_id']}.json").write_text(json.dumps(kept, indent=2) + "\n", "utf-8")
+    (folder / f"{document['run_id']}.trec").write_text("".join(lines), "utf-8")

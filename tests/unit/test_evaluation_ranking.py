@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ragstead.ranking_measures import hit, mean_measures, ndcg, recall, reciprocal_rank
+from ragstead.evaluation.ranking import hit, mean_measures, ndcg, recall, reciprocal_rank
 
 NAMES = {
     "ndcg@10": "nDCG@10",

@@ -1,0 +1,88 @@
+"""`ragstead eval gate`: whether a candidate may take the champion's place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ragstead_cli.output import console
+from ragstead_cli.verb import Invocation, verb
+
+if TYPE_CHECKING:
+    from ragstead.bootstrap.gate import GateRun
+
+REFUSED = 3
+"""Exit code of a gate that says no."""
+
+SuiteOption = Annotated[Path, typer.Option("--suite", metavar="FILE", help="The questions.")]
+CandidateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--candidate",
+        metavar="CONFIG|RELEASE",
+        help="What wants to be released; the configuration in force if not given.",
+    ),
+]
+ChampionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--champion",
+        metavar="CONFIG|RELEASE|RESULTS",
+        help="What it would replace: run beside it, or results that `eval run --keep` kept; the release that is live "
+        "if not given, else the results in baseline/ beside the suite.",
+    ),
+]
+RulesOption = Annotated[
+    Path | None, typer.Option("--rules", metavar="FILE", help="What blocks, and by how much it may be worse.")
+]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Where gate.md, gate.xml (JUnit) and gate.json are written.")
+]
+SampleOption = Annotated[
+    int | None, typer.Option("--sample", help="Ask so many of the questions, the same each time.", min=1)
+]
+
+
+async def gate(
+    invocation: Invocation,
+    suite: SuiteOption = Path("evals/handbook.yaml"),
+    candidate: CandidateOption = None,
+    champion: ChampionOption = None,
+    rules: RulesOption = None,
+    out: OutOption = None,
+    sample: SampleOption = None,
+) -> int:
+    """Hold a candidate against the champion on the same questions; exit 3 where it is worse in what blocks."""
+    from ragstead.bootstrap.gate import run_gate
+    from ragstead.bootstrap.gate_sides import Sides, gate_task
+    from ragstead_cli.evaluate import new_run_id
+    from ragstead_cli.output import Bar, log_in_lines, progress_display
+
+    log_in_lines()
+    settings = invocation.settings()
+    task = await gate_task(settings, Sides(suite, candidate, champion, rules, sample))
+    with progress_display() as progress:
+        asking = Bar(progress, "asking", len(task.suite.questions))
+        run = await run_gate(task, asking.reach)
+    run_id = new_run_id()
+    folder = out or settings.deployment.data_dir / "evals" / f"{run_id}-gate"
+    run.write(folder)
+    document = {**run.document(), "run_id": run_id, "reports": str(folder)}
+    invocation.show(document, lambda: _show(run, document))
+    return 0 if run.report.passed else REFUSED
+
+
+def register(group: typer.Typer) -> None:
+    """List the verb under `eval`."""
+    verb(group, "gate", example="ragstead eval gate --candidate new.yaml --champion configs/ragstead.yaml")(gate)
+
+
+def _show(run: GateRun, document: dict[str, Any]) -> None:
+    out = console()
+    for one in run.report.findings:
+        figures = " / ".join("-" if value is None else f"{value:.4g}" for value in (one.candidate, one.champion))
+        out.print(f"{one.outcome:8} {one.name:21} {figures:19} {one.says}")
+    verdict = "passed" if run.report.passed else f"refused: {', '.join(run.report.refused)}"
+    out.print(f"{verdict}; {run.report.compared} questions in {run.heading.seconds:.0f} s; {document['reports']}")

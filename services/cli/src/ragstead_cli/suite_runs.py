@@ -1,0 +1,100 @@
+"""Runs a suite of questions and keeps what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragstead.bootstrap.evaluation import COLLECTION, open_system, yardstick
+from ragstead.bootstrap.evaluation_runs import SuiteRun, finished, keep
+from ragstead.evaluation.kept_results import results_text
+from ragstead.evaluation.suites import Suite, read_suite
+from ragstead.evaluation.summaries import summaries_by_tag, summary
+from ragstead.pipelines.evaluate import SuiteEvaluation
+from ragstead_cli.evaluated_api import ApiSystem
+from ragstead_cli.output import Bar, log_in_lines, progress_display
+from ragstead_cli.queries import Options
+from ragstead_cli.session import connect
+
+if TYPE_CHECKING:
+    from ragstead.ports.evaluated import EvaluatedSystem
+    from ragstead.settings import Settings
+    from ragstead_cli.api import Json
+    from ragstead_cli.verb import Invocation
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteTask:
+    """What is to be run.
+
+    Attributes:
+        path: The suite's file.
+        options: How questions are asked.
+        fresh: Whether on a platform of its own with the suite's documents.
+        at_once: Questions asked at once.
+    """
+
+    path: Path
+    options: Options
+    fresh: bool
+    at_once: int
+
+
+async def run_suite(
+    invocation: Invocation, settings: Settings, task: SuiteTask, run_id: str, kept: Path | None
+) -> Json:
+    """Ask a suite's questions, keep what came of it, and return the run as `--json` prints it."""
+    suite = read_suite(task.path)
+    began, started_at = time.monotonic(), time.time()
+    async with _system(invocation, settings, suite, task) as (system, collection):
+        evaluation = SuiteEvaluation(collection, yardstick(suite, settings))
+        with progress_display() as progress:
+            asking = Bar(progress, "asking", len(suite.questions))
+            results = await evaluation.measure(system, suite.questions, asking.reach, at_once=task.at_once)
+    metrics = rounded(summary(results))
+    questions = {case.id: case.question for case in suite.questions}
+    seconds = time.monotonic() - began
+    run = SuiteRun(run_id, suite.name, settings, metrics, results, questions, started_at, seconds)
+    if kept is not None:
+        await asyncio.to_thread(_write_text, kept, results_text(suite.name, metrics, results))
+    by_tag = {tag: rounded(metrics) for tag, metrics in summaries_by_tag(results).items()}
+    document = {"metrics": metrics, "run_id": run_id, "release": run.release, "tags": by_tag}
+    _write(settings.deployment.data_dir / "evals", run, document, task.path)
+    return document
+
+
+def rounded(metrics: dict[str, float]) -> dict[str, float]:
+    """Return measures with the digits that they are told with."""
+    return {name: round(value, 6 if name == "cost_usd" else 4) for name, value in metrics.items()}
+
+
+@contextlib.asynccontextmanager
+async def _system(
+    invocation: Invocation, settings: Settings, suite: Suite, task: SuiteTask
+) -> AsyncIterator[tuple[EvaluatedSystem, str]]:
+    if task.fresh:
+        log_in_lines()
+        async with open_system(settings, suite, task.path) as system:
+            yield system, COLLECTION
+    else:
+        async with connect(invocation, settings) as api:
+            max_bytes = settings.deployment.max_upload_bytes
+            yield ApiSystem(api, task.options, max_bytes=max_bytes), task.options.collection
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+
+
+def _write(folder: Path, run: SuiteRun, document: Json, path: Path) -> None:
+    keep(finished(run), folder / run.run_id)
+    pipeline = run.settings.pipeline.model_dump(mode="json")
+    kept = {**document, "path": str(path.resolve()), "pipeline": pipeline}
+    (folder / f"{run.run_id}.json").write_text(json.dumps(kept, indent=2) + "\n", "utf-8")
