@@ -21,7 +21,7 @@ import numpy as np
 
 from ragstead.errors import InvalidRequest
 from ragstead.evaluation.measures import MEASURES
-from ragstead.evaluation.resampling import Interval, Resampling, Weighted, difference_of_means, median
+from ragstead.evaluation.resampling import Compared, Interval, Resampling, Weighted, differences_of_means, median
 from ragstead.evaluation.rules import GateRules, MeasureRule
 from ragstead.evaluation.scoring import Scored
 from ragstead.evaluation.summaries import latency_percentiles, summary
@@ -138,18 +138,25 @@ def _leaks(candidate: Sequence[Scored]) -> Finding:
 
 
 def _measures(pairs: Pairs, rules: GateRules) -> Iterator[Finding]:
+    said = {name for pair in pairs for one in pair for name in one.scores}
+    compared = {name: _sides(name, pairs) for name in rules.measures if name in said}
     plan = Resampling(rules.resamples, rules.confidence, rules.seed)
+    differences = differences_of_means(list(compared.values()), plan)
+    for (name, sides), difference in zip(compared.items(), differences, strict=True):
+        yield _finding(name, rules.measures[name], sides, difference, pairs)
     for name, rule in rules.measures.items():
-        if any(name in one.scores for pair in pairs for one in pair):
-            yield _compared(name, rule, pairs, plan)
-        elif rule.blocks:
+        if name not in said and rule.blocks:
             yield Finding(name, "skipped", "no question of the suite says anything of it")
 
 
-def _compared(name: str, rule: MeasureRule, pairs: Pairs, plan: Resampling) -> Finding:
-    measure = MEASURES[name]
+def _sides(name: str, pairs: Pairs) -> Compared:
     a, b = (_weighted(name, [pair[side] for pair in pairs]) for side in (0, 1))
-    difference = difference_of_means(a, b, plan, of_nothing=measure.of_nothing)
+    return Compared(a, b, MEASURES[name].of_nothing)
+
+
+def _finding(name: str, rule: MeasureRule, sides: Compared, difference: Interval, pairs: Pairs) -> Finding:
+    measure = MEASURES[name]
+    a, b = sides.a, sides.b
     means = [float(np.average(s.values, weights=s.weights)) if s.weights.any() else measure.of_nothing for s in (a, b)]
     sign = 1 if measure.higher_is_better else -1
     worst = difference.high if measure.higher_is_better else -difference.low

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ragstead.errors import InvalidRequest
 from ragstead.evaluation.measures import MEASURES, Score
 from ragstead.evaluation.scoring import Scored
 
 FORMAT = 1
-_UNJUDGED = ("cost_usd", "words_per_answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class _Row(BaseModel):
     p: float
     right: bool
     refused: bool
-    scores: dict[str, float | tuple[float, float]]
+    scores: list[float | tuple[float, float] | None]
 
 
 class _File(BaseModel):
@@ -52,16 +51,25 @@ class _File(BaseModel):
     suite: str
     release: str
     metrics: dict[str, float]
+    measures: list[str]
     questions: dict[str, _Row]
+
+    @model_validator(mode="after")
+    def _aligned(self) -> _File:
+        strange = next((name for name, row in self.questions.items() if len(row.scores) != len(self.measures)), None)
+        if strange is not None:
+            raise ValueError(f"question {strange!r} has not one score for each measure")
+        return self
 
 
 def results_text(suite: str, metrics: Mapping[str, float], results: Sequence[Scored]) -> str:
     """Return the file's text: JSON with a line for each question, so that changes can be read in a diff."""
     releases = sorted({one.release for one in results if one.release})
+    measures = [name for name in MEASURES if any(name in one.scores for one in results)]
     told = {name: round(value, 4) for name, value in metrics.items() if not name.startswith("latency_")}
-    head = {"format": FORMAT, "suite": suite, "release": ", ".join(releases), "metrics": told}
+    head = {"format": FORMAT, "suite": suite, "release": ", ".join(releases), "metrics": told, "measures": measures}
     lines = [f"  {json.dumps(name)}: {json.dumps(value)}," for name, value in head.items()]
-    rows = [f"    {json.dumps(one.case_id)}: {json.dumps(_row(one))}" for one in results]
+    rows = [f"    {json.dumps(one.case_id)}: {json.dumps(_row(one, measures))}" for one in results]
     return "\n".join(["{", *lines, '  "questions": {', ",\n".join(rows), "  }", "}"]) + "\n"
 
 
@@ -79,29 +87,31 @@ def read_results(path: Path) -> KeptResults:
         raise InvalidRequest(f"{path} holds no kept results: {exc.errors()[0]['msg']}") from exc
     if read.format != FORMAT:
         raise InvalidRequest(f"{path} has the format {read.format}, not {FORMAT}; keep the results anew")
-    results = tuple(_scored(case_id, row) for case_id, row in read.questions.items())
+    results = tuple(_scored(case_id, row, read.measures) for case_id, row in read.questions.items())
     return KeptResults(read.suite, read.release, read.metrics, results)
 
 
-def _row(one: Scored) -> dict[str, Any]:
-    scores = {name: _cell(score) for name, score in one.scores.items() if name in MEASURES and name not in _UNJUDGED}
+def _row(one: Scored, measures: Sequence[str]) -> dict[str, Any]:
     return {
         "case": one.fingerprint,
         "p": round(one.p_supported, 4),
         "right": one.correct,
         "refused": one.refused,
-        "scores": scores,
+        "scores": [_cell(one.scores.get(name)) for name in measures],
     }
 
 
-def _cell(score: Score) -> float | list[float]:
-    return score.value if score.weight == 1 else [score.value, score.weight]
+def _cell(score: Score | None) -> float | list[float] | None:
+    if score is None:
+        return None
+    value = int(score.value) if score.value.is_integer() else score.value
+    return value if score.weight == 1 else [value, score.weight]
 
 
-def _scored(case_id: str, row: _Row) -> Scored:
+def _scored(case_id: str, row: _Row, measures: Sequence[str]) -> Scored:
     scores = {
         name: Score(*cell) if isinstance(cell, tuple) else Score(cell)
-        for name, cell in row.scores.items()
-        if name in MEASURES
+        for name, cell in zip(measures, row.scores, strict=True)
+        if cell is not None and name in MEASURES
     }
     return Scored(case_id, row.case, (), scores, row.p, row.right, row.refused)

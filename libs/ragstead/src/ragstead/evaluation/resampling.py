@@ -11,6 +11,7 @@ Source: Efron, Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; p
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,7 @@ class Resampling:
     """
 
     resamples: int = 4000
-    confidence: float = 0.99
+    confidence: float = 0.95
     seed: int = 5
 
     def __post_init__(self) -> None:
@@ -58,23 +59,47 @@ class Weighted:
     weights: FloatArray
 
 
-def difference_of_means(a: Weighted, b: Weighted, plan: Resampling, *, of_nothing: float) -> Interval:
-    """Interval of ``mean(a) - mean(b)``, both weighted, over resamples of the questions that they share.
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two sides of one measure.
 
-    Each side's mean is over the questions that count for it in the resample: measures such as the precision of
-    refusals count other questions on each side. `of_nothing` is the mean where none does. No questions give 0.
+    Attributes:
+        a: One side.
+        b: The other, over the same questions.
+        of_nothing: Mean of a side of which no question counts.
+    """
+
+    a: Weighted
+    b: Weighted
+    of_nothing: float
+
+    def __post_init__(self) -> None:
+        shape = self.a.values.shape
+        if len(shape) != 1 or any(v.shape != shape for v in (self.a.weights, self.b.values, self.b.weights)):
+            raise InvalidRequest("both sides must have values and weights for the same questions")
+
+
+def differences_of_means(compared: Sequence[Compared], plan: Resampling) -> list[Interval]:
+    """Interval of ``mean(a) - mean(b)``, both weighted, for each of several measures of the same questions.
+
+    The same resamples serve all measures. Each side's mean is over the questions that count for it in the resample:
+    measures such as the precision of refusals count other questions on each side. No questions give 0.
 
     Raises:
-        InvalidRequest: If the four vectors are not of one length.
+        InvalidRequest: If the measures are not over the same number of questions.
     """
-    n = a.values.size
-    if any(vector.shape != (n,) for vector in (a.values, a.weights, b.values, b.weights)):
-        raise InvalidRequest("both sides must have values and weights for the same questions")
+    sizes = {one.a.values.size for one in compared}
+    if len(sizes) > 1:
+        raise InvalidRequest(f"measures are over different numbers of questions: {sorted(sizes)}")
+    n = max(sizes, default=0)
     if n == 0:
-        return Interval(0.0, 0.0, 0.0)
-    value = float((_means(np.ones((1, n)), a, of_nothing) - _means(np.ones((1, n)), b, of_nothing))[0])
-    drawn = [_means(counts, a, of_nothing) - _means(counts, b, of_nothing) for counts in _counts(n, plan)]
-    return _interval(value, np.concatenate(drawn), plan)
+        return [Interval(0.0, 0.0, 0.0) for _ in compared]
+    values = [float(_difference(np.ones((1, n)), one)[0]) for one in compared]
+    drawn: list[list[FloatArray]] = [[] for _ in compared]
+    for counts in _counts(n, plan):
+        for one, of_it in zip(compared, drawn, strict=True):
+            of_it.append(_difference(counts, one))
+    return [_interval(value, np.concatenate(of_it), plan) for value, of_it in zip(values, drawn, strict=True)]
 
 
 def median(values: ArrayLike, plan: Resampling) -> Interval:
@@ -89,13 +114,18 @@ def median(values: ArrayLike, plan: Resampling) -> Interval:
     return _interval(float(np.median(given)), np.concatenate(drawn), plan)
 
 
-def _counts(n: int, plan: Resampling) -> list[FloatArray]:
+def _counts(n: int, plan: Resampling) -> Iterator[FloatArray]:
     """How often each question is drawn in each resample, [resamples, n], in blocks that fit in memory."""
     generator = np.random.default_rng(plan.seed)
     block = max(1, _BLOCK_CELLS // n)
-    sizes = [min(block, plan.resamples - start) for start in range(0, plan.resamples, block)]
-    shares = np.full(n, 1 / n)
-    return [generator.multinomial(n, shares, size=size).astype(np.float64) for size in sizes]
+    for start in range(0, plan.resamples, block):
+        rows = min(block, plan.resamples - start)
+        cells = generator.integers(0, n, (rows, n)) + n * np.arange(rows)[:, None]
+        yield np.bincount(cells.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
+
+
+def _difference(counts: FloatArray, one: Compared) -> FloatArray:
+    return _means(counts, one.a, one.of_nothing) - _means(counts, one.b, one.of_nothing)
 
 
 def _means(counts: FloatArray, side: Weighted, of_nothing: float) -> FloatArray:

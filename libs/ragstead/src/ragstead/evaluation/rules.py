@@ -60,7 +60,7 @@ DEFAULT_MEASURES: Mapping[str, MeasureRule] = {
 class GateRules(_Rule):
     """How the gate judges; what is not given stands as it is here."""
 
-    confidence: float = Field(0.99, gt=0, lt=1)
+    confidence: float = Field(0.95, gt=0, lt=1)
     """Of the intervals. Higher: fewer false alarms, and more questions needed to catch a small regression."""
     resamples: int = Field(4000, ge=2000)
     seed: int = Field(5, ge=0)

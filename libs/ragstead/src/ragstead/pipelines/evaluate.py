@@ -62,9 +62,13 @@ class SuiteEvaluation:
             done(finished)
             return scored
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(case)) for case in cases]
-        return [task.result() for task in tasks]
+        tasks = [asyncio.create_task(one(case)) for case in cases]
+        try:
+            return list(await asyncio.gather(*tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def measure_in_turn(
         self, systems: Sequence[EvaluatedSystem], cases: Sequence[Case], done: Progress
