@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,11 @@ def resolve_secret(reference: str, environ: Mapping[str, str] = os.environ) -> s
     if not value.strip():
         raise ConfigurationError(f"the secret {reference!r} is empty or not set")
     return value.strip()
+
+
+def set_for_libraries(values: Mapping[str, str], environ: MutableMapping[str, str] = os.environ) -> None:
+    """Set variables that libraries read when they are imported, over those that are there."""
+    environ.update(values)
 
 
 def _read(path: Path) -> dict[str, Any]:

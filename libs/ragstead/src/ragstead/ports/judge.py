@@ -1,0 +1,59 @@
+"""Opinions of a language model on answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedAnswer:
+    """An answer with what it is judged by.
+
+    Attributes:
+        question: What was asked.
+        answer: What was said.
+        contexts: The passages that it was said from, best first.
+        expected: What a right answer says; empty where nobody knows.
+        trace_id: Of the answer.
+    """
+
+    question: str
+    answer: str
+    contexts: tuple[str, ...] = ()
+    expected: str = ""
+    trace_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """An opinion in one respect.
+
+    Attributes:
+        name: Of the measure: `faithfulness` and the like.
+        value: Mean over the repeats, in [0, 1]; higher is better, so of `toxicity` 1 is none.
+        spread: Standard deviation over the repeats; 0 for one.
+        repeats: How often it was asked and gave an answer that could be read, at least 1.
+        why: The last repeat's reason; may be empty.
+    """
+
+    name: str
+    value: float
+    spread: float
+    repeats: int
+    why: str = ""
+
+
+class Judge(Protocol):
+    """Gives its opinion on answers; the same answer may be judged differently the next time."""
+
+    async def judge(self, answer: JudgedAnswer) -> Sequence[Judgement]:
+        """Return its opinion in every respect that the answer has the parts for.
+
+        Respects in which no repeat could be read are left out.
+
+        Raises:
+            Unavailable: If the model behind it can't be reached.
+        """
+        ...
