@@ -191,7 +191,7 @@ def test_measures_that_the_answer_lacks_the_parts_for_are_not_asked() -> None:
                                   "hallucination", "toxicity", "bias", "pii_leakage"])  # fmt: skip
 def test_each_judged_measure_runs_on_a_model_that_says_yes_to_everything(name: str) -> None:
     word = "no" if name in {"toxicity", "bias", "pii_leakage"} else "yes"
-    lists = dict.fromkeys(["opinions", "claims", "truths", "statements", "extracted_pii"], ["a"])
+    lists = {key: ["a"] for key in ["opinions", "claims", "truths", "statements", "extracted_pii"]}
     everything = verdict(word, **lists, reason="so")
     with scripted(says(everything)) as server:
         found = judged(server.base_url, lambda judge: judge.judge(ANSWER), measures=[name], repeats=1)

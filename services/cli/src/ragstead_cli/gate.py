@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragstead_cli.output import console
+from ragstead.errors import NotFound, Unavailable
+from ragstead_cli.output import console, say
 from ragstead_cli.verb import Invocation, verb
 
 if TYPE_CHECKING:
     from ragstead.bootstrap.gate import GateRun
+    from ragstead.settings import Settings
 
 REFUSED = 3
 """Exit code of a gate that says no."""
@@ -59,19 +61,41 @@ async def gate(
     from ragstead.bootstrap.gate_sides import Sides, gate_task
     from ragstead_cli.evaluate import new_run_id
     from ragstead_cli.output import Bar, log_in_lines, progress_display
+    from ragstead_cli.tracking import tracking
 
     log_in_lines()
     settings = invocation.settings()
-    task = await gate_task(settings, Sides(suite, candidate, champion, rules, sample))
+    async with tracking(settings) as mlflow:
+        registry = mlflow.registry if mlflow is not None else None
+        task = await gate_task(settings, Sides(suite, candidate, champion, rules, sample), registry)
     with progress_display() as progress:
         asking = Bar(progress, "asking", len(task.suite.questions))
         run = await run_gate(task, asking.reach)
     run_id = new_run_id()
     folder = out or settings.deployment.data_dir / "evals" / f"{run_id}-gate"
     run.write(folder)
-    document = {**run.document(), "run_id": run_id, "reports": str(folder)}
+    recorded = await _record(settings, run, run_id)
+    document = {**run.document(), "run_id": run_id, "reports": str(folder), "recorded": recorded}
     invocation.show(document, lambda: _show(run, document))
     return 0 if run.report.passed else REFUSED
+
+
+async def _record(settings: Settings, run: GateRun, run_id: str) -> bool:
+    """Attach the report and the verdict to the candidate's release, where that is kept; returns whether it is."""
+    from ragstead_cli.tracking import logged, tracking
+
+    mlflow_run = await logged(settings, run.finished(run_id))
+    if not mlflow_run:
+        return False
+    async with tracking(settings) as mlflow:
+        if mlflow is None:
+            return False
+        try:
+            await mlflow.registry.record_gate(run.release, run.verdict(mlflow_run))
+        except (NotFound, Unavailable) as error:
+            say(f"ragstead: the verdict is not recorded with a release: {error}")
+            return False
+    return True
 
 
 def register(group: typer.Typer) -> None:

@@ -21,6 +21,7 @@ from ragstead_cli.evaluated_api import ApiSystem
 from ragstead_cli.output import Bar, log_in_lines, progress_display
 from ragstead_cli.queries import Options
 from ragstead_cli.session import connect
+from ragstead_cli.tracking import logged
 
 if TYPE_CHECKING:
     from ragstead.ports.evaluated import EvaluatedSystem
@@ -65,8 +66,11 @@ async def run_suite(
         await asyncio.to_thread(_write_text, kept, results_text(suite.name, metrics, results))
     by_tag = {tag: rounded(metrics) for tag, metrics in summaries_by_tag(results).items()}
     document = {"metrics": metrics, "run_id": run_id, "release": run.release, "tags": by_tag}
+    ended = finished(run)
+    keep(ended, settings.deployment.data_dir / "evals" / run_id)
     _write(settings.deployment.data_dir / "evals", run, document, task.path)
-    return document
+    mlflow_run = await logged(settings, ended)
+    return {**document, "mlflow_run_id": mlflow_run or None}
 
 
 def rounded(metrics: dict[str, float]) -> dict[str, float]:
@@ -94,7 +98,6 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def _write(folder: Path, run: SuiteRun, document: Json, path: Path) -> None:
-    keep(finished(run), folder / run.run_id)
     pipeline = run.settings.pipeline.model_dump(mode="json")
     kept = {**document, "path": str(path.resolve()), "pipeline": pipeline}
     (folder / f"{run.run_id}.json").write_text(json.dumps(kept, indent=2) + "\n", "utf-8")

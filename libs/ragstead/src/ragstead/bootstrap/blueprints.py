@@ -106,6 +106,20 @@ def blueprint_of(release: Release, settings: Settings, ground: Ground) -> Bluepr
     return blueprint
 
 
+def settings_of(release: Release, settings: Settings) -> Settings:
+    """Return the settings of a platform made for a release from the ground up, on the deployment of this process.
+
+    Raises:
+        Conflict: If this code can't read its pipeline.
+    """
+    try:
+        return settings.model_copy(update={"pipeline": _pipeline_in(release.manifest, settings)})
+    except ValidationError as error:
+        raise _unfit(release, [_first(error)]) from error
+    except (KeyError, TypeError) as error:
+        raise _unfit(release, [f"this code can't read its manifest: {type(error).__name__} {error}"]) from error
+
+
 def provenance_here(collections: Mapping[str, int] | None = None, *, commit: str | None = None) -> Provenance:
     """Return where a release made by this code comes from."""
     return Provenance(importlib.metadata.version("ragstead"), commit, collections or {})
@@ -134,9 +148,7 @@ def _read(release: Release, manifest: Mapping[str, Any], settings: Settings) -> 
     Relevance(**weights["relevance"])
     sentence_selector(weights["sentences"])
     support_model(weights["support"])
-    given, known = manifest["pipeline"], settings.pipeline.embedder.models
-    embedder = {**given["embedder"], "models": {**known, given["embedder"]["model"]: manifest["embedder"]}}
-    pipeline = PipelineSettings.model_validate({**given, "embedder": embedder})
+    pipeline = _pipeline_in(manifest, settings)
     refusal_threshold(pipeline.answer, weights)
     return Blueprint(
         release,
@@ -146,6 +158,12 @@ def _read(release: Release, manifest: Mapping[str, Any], settings: Settings) -> 
         {name: DialogueTemplate(**one) for name, one in manifest["dialogue"].items()},
         manifest["planning"],
     )
+
+
+def _pipeline_in(manifest: Mapping[str, Any], settings: Settings) -> PipelineSettings:
+    given, known = manifest["pipeline"], settings.pipeline.embedder.models
+    embedder = {**given["embedder"], "models": {**known, given["embedder"]["model"]: manifest["embedder"]}}
+    return PipelineSettings.model_validate({**given, "embedder": embedder})
 
 
 def _trouble_with_ground(manifest: Mapping[str, Any], settings: Settings, ground: Ground) -> list[str]:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from ragstead.analysis import analyse
+from ragstead.bootstrap.live import Serving
 from ragstead.bootstrap.platform import Platform, open_platform
 from ragstead.citations import find_support, read_claim
 from ragstead.errors import ConfigurationError
@@ -19,6 +20,7 @@ from ragstead.model import Verdict
 from ragstead.pipelines.evaluate import source_documents
 from ragstead.pipelines.evaluated_platform import PlatformParts, PlatformSystem
 from ragstead.ports.evaluated import SourceDocument
+from ragstead.ports.registry import Release
 from ragstead.sentences import spans
 from ragstead.settings import AnswerCacheSettings, Settings, resolve_secret
 
@@ -77,13 +79,16 @@ def system_of(platform: Platform, *, agent: bool = False) -> PlatformSystem:
 
 
 @asynccontextmanager
-async def open_system(settings: Settings, suite: Suite, path: Path) -> AsyncIterator[PlatformSystem]:
+async def open_system(
+    settings: Settings, suite: Suite, path: Path, release: Release | None = None
+) -> AsyncIterator[PlatformSystem]:
     """Run a platform of the same pipeline in a folder that goes away, with the suite's documents taken in.
 
     Args:
         settings: Whose pipeline; its stores are not touched.
         suite: Whose documents.
         path: The suite's file, beside or above which its documents are.
+        release: What is served, with its prompts and weights; None for what the settings come to.
 
     Raises:
         InvalidRequest: If the suite's documents are not there, or can't be indexed.
@@ -91,7 +96,7 @@ async def open_system(settings: Settings, suite: Suite, path: Path) -> AsyncIter
     """
     documents = suite_documents(suite, path)
     with tempfile.TemporaryDirectory(prefix="ragstead-eval-", ignore_cleanup_errors=True) as folder:
-        async with open_platform(isolated(settings, Path(folder))) as platform:
+        async with open_platform(isolated(settings, Path(folder)), Serving(release)) as platform:
             system = system_of(platform)
             await system.take_in(COLLECTION, documents)
             if suite.planted:

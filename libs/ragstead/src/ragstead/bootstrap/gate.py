@@ -9,15 +9,19 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ragstead.bootstrap.evaluation import COLLECTION, open_system, yardstick
 from ragstead.evaluation.gate import GateReport, judge
 from ragstead.evaluation.gate_reports import GateHeading, gate_document, gate_junit, gate_markdown
 from ragstead.evaluation.kept_results import KeptResults
 from ragstead.evaluation.rules import GateRules
+from ragstead.evaluation.run_tables import question_table
 from ragstead.evaluation.scoring import Scored
 from ragstead.evaluation.suites import Suite
 from ragstead.pipelines.evaluate import Progress, SuiteEvaluation
+from ragstead.ports.experiments import FinishedRun, Table
+from ragstead.ports.registry import GateVerdict, Release
 from ragstead.settings import Settings
 
 
@@ -28,10 +32,12 @@ class Contender:
     Attributes:
         name: What it is called in reports.
         settings: Its pipeline.
+        release: The release with its prompts and weights; None for what the settings come to.
     """
 
     name: str
     settings: Settings
+    release: Release | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,38 @@ class GateRun:
         """Return the report as JSON."""
         return gate_document(self.heading, self.report)
 
+    @property
+    def release(self) -> str:
+        """Release of the candidate; empty where it answered nothing."""
+        return next((one.release for one in self.candidate if one.release), "")
+
+    def verdict(self, run_id: str) -> GateVerdict:
+        """Return the verdict as the registry keeps it."""
+        against = next((one.release for one in self.champion if one.release), "") or self.heading.champion
+        says = f"refused: {', '.join(self.report.refused)}" if self.report.refused else "nothing that blocks is worse"
+        outcome: Literal["passed", "refused"] = "passed" if self.report.passed else "refused"
+        return GateVerdict(outcome, run_id, against, says, self.started_at)
+
+    def finished(self, name: str) -> FinishedRun:
+        """Return the run as experiments keep it."""
+        document = self.document()
+        rows = [[one.name, one.outcome, one.candidate, one.champion, one.says] for one in self.report.findings]
+        return FinishedRun(
+            experiment=f"{self.heading.suite} gate",
+            name=name,
+            release_id=self.release,
+            parameters={"candidate": self.heading.candidate, "champion": self.heading.champion},
+            metrics=self.report.candidate,
+            tables={
+                "findings": Table(["measure", "outcome", "candidate", "champion", "says"], rows),
+                "questions": question_table(self.candidate, self.questions),
+            },
+            files=self.files(),
+            tags={"kind": "gate", "verdict": str(document["verdict"])},
+            started_at=self.started_at,
+            seconds=self.heading.seconds,
+        )
+
     def write(self, folder: Path) -> None:
         """Write the reports into a folder, which is made: `gate.md`, `gate.xml`, `gate.json`."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +142,7 @@ async def run_gate(task: GateTask, done: Progress) -> GateRun:
     held = yardstick(task.suite, *(one.settings for one in live))
     async with AsyncExitStack() as stack:
         opened = await asyncio.gather(
-            *(stack.enter_async_context(open_system(one.settings, task.suite, task.path)) for one in live)
+            *(stack.enter_async_context(open_system(one.settings, task.suite, task.path, one.release)) for one in live)
         )
         results = await SuiteEvaluation(COLLECTION, held).measure_in_turn(opened, task.suite.questions, done)
     candidate = results[0]

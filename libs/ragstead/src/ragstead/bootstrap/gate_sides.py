@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ragstead.bootstrap.blueprints import settings_of
 from ragstead.bootstrap.gate import Contender, GateTask
-from ragstead.errors import InvalidRequest, NotFound
+from ragstead.errors import NotFound
 from ragstead.evaluation.kept_results import KeptResults, read_results
 from ragstead.evaluation.rules import read_rules
 from ragstead.evaluation.suites import read_suite, sampled
+from ragstead.ports.registry import CHAMPION, Registry, Release
 from ragstead.settings import Settings, load_settings
 
 IN_FORCE = "the configuration in force"
@@ -34,12 +37,13 @@ class Sides:
     sample: int | None = None
 
 
-async def gate_task(settings: Settings, sides: Sides) -> GateTask:
+async def gate_task(settings: Settings, sides: Sides, registry: Registry | None = None) -> GateTask:
     """Return what is to be judged.
 
     Args:
         settings: Those in force.
         sides: What was asked.
+        registry: Where releases are found; None where none is kept.
 
     Raises:
         InvalidRequest: If a file is off.
@@ -47,8 +51,10 @@ async def gate_task(settings: Settings, sides: Sides) -> GateTask:
     """
     suite = sampled(read_suite(sides.suite), sides.sample)
     rules = read_rules(sides.rules)
-    candidate = Contender(IN_FORCE, settings) if sides.candidate is None else _pipeline(sides.candidate)
-    return GateTask(suite, sides.suite, candidate, _champion(sides), rules)
+    candidate = (
+        Contender(IN_FORCE, settings) if sides.candidate is None else await _side(settings, sides.candidate, registry)
+    )
+    return GateTask(suite, sides.suite, candidate, await _champion(settings, sides, registry), rules)
 
 
 def baseline_of(suite: Path) -> Path:
@@ -56,11 +62,14 @@ def baseline_of(suite: Path) -> Path:
     return suite.parent / "baseline" / f"{suite.stem}.json"
 
 
-def _champion(sides: Sides) -> Contender | KeptResults:
+async def _champion(settings: Settings, sides: Sides, registry: Registry | None) -> Contender | KeptResults:
     if sides.champion is not None:
         if sides.champion.endswith(".json"):
             return read_results(Path(sides.champion))
-        return _pipeline(sides.champion)
+        return await _side(settings, sides.champion, registry)
+    if registry is not None:
+        with suppress(NotFound):
+            return _released(settings, (await registry.find(CHAMPION)).release)
     kept = baseline_of(sides.suite)
     if kept.is_file():
         return read_results(kept)
@@ -71,8 +80,16 @@ def _champion(sides: Sides) -> Contender | KeptResults:
     )
 
 
-def _pipeline(named: str) -> Contender:
+async def _side(settings: Settings, named: str, registry: Registry | None) -> Contender:
     path = Path(named)
     if path.suffix in {".yaml", ".yml"}:
         return Contender(path.name, load_settings(path))
-    raise InvalidRequest(f"{named!r} is neither a configuration (.yaml) nor kept results (.json)", param="--candidate")
+    if registry is None:
+        raise NotFound(
+            "release", named, "no releases are kept here; name a configuration (.yaml) or kept results (.json)"
+        )
+    return _released(settings, (await registry.find(named)).release)
+
+
+def _released(settings: Settings, release: Release) -> Contender:
+    return Contender(release.release_id, settings_of(release, settings), release)

@@ -6,12 +6,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 from ragstead.errors import InvalidRequest, NotFound, TooLarge
 from ragstead.model import Answer, Citation, State
 from ragstead.pipelines.asking import Answerer, AskRequest, answer_of
 from ragstead.pipelines.ingest import IngestPipeline, Submission
-from ragstead.pipelines.retrieve import RetrievePipeline, SearchRequest
+from ragstead.pipelines.retrieve import SearchRequest, SearchResult
 from ragstead.ports.collections import Collections
 from ragstead.ports.documents import Documents
 from ragstead.ports.evaluated import AnswerRecord, CitedQuote, SourceDocument
@@ -20,12 +21,20 @@ _CHUNKS_A_DOCUMENT = 4
 """Chunks searched for each document wanted: several of them may be of one document."""
 
 
+class Searcher(Protocol):
+    """Finds passages: the pipeline itself, or what passes requests to the live one."""
+
+    async def search(self, request: SearchRequest) -> SearchResult:
+        """Return the hits, best first."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class PlatformParts:
     """What of a platform is evaluated."""
 
     answerer: Answerer
-    retriever: RetrievePipeline
+    retriever: Searcher
     ingestor: IngestPipeline
     collections: Collections
     documents: Documents
