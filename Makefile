@@ -5,7 +5,7 @@ ARGS ?=
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench lock generation
+.PHONY: help up test check gate bench lock generation
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -18,6 +18,9 @@ test:  ## set everything up and run the tests; ARGS='-k fusion' is passed to pyt
 
 check:  ## check format, lint, types, architecture, dependencies and documentation; ARGS=lint runs one
 	@$(PYTHON) scripts/check.py $(ARGS)
+
+gate:  ## hold the configuration against the results kept in evals/baseline; ARGS='--out build/gate'
+	@$(PYTHON) scripts/gate.py $(ARGS)
 
 bench:  ## measure, and write the table of docs/benchmarks.md; DATA=folder of the public data sets
 	@$(PYTHON) scripts/bench.py $(if $(DATA),--data $(DATA)) $(ARGS)

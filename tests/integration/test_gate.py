@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -42,6 +43,25 @@ def ragstead(*words: object, code: int) -> dict[str, Any]:
     assert "Traceback" not in done.stderr
     document: dict[str, Any] = json.loads(done.stdout) if done.stdout else {"error": done.stderr}
     return document
+
+
+def both(*words: object) -> tuple[dict[str, Any], str]:
+    """Run any verb that succeeds; gives its document and what it said beside."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAGSTEAD_")}
+    done = subprocess.run(
+        [str(RAGSTEAD), *map(str, words), "--json"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), done.stderr
+
+
+def command(*words: object) -> dict[str, Any]:
+    return both(*words)[0]
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +140,7 @@ def suite_of(folder: Path, **more: object) -> Path:
         {"id": "days", "question": "How many days of paid leave?", "answers": ["27 days"], "sources": ["leave.md"]},
         {"id": "vault", "question": "What does the vault open with?", "answerable": False},
     ]
-    path.write_text(yaml.safe_dump({"name": "small", "documents": "docs", "questions": questions, **more}))
+    path.write_text(yaml.safe_dump({"name": "small", "documents": "docs", "questions": questions} | more))
     return path
 
 
@@ -166,3 +186,54 @@ def test_kept_handbook_is_of_the_suite_as_it_is() -> None:
         (one.case_id, one.fingerprint) for one in read_results(ROOT / "evals" / "baseline" / "handbook.json").results
     }
     assert have == {(case.id, case.fingerprint) for case in read_suite(HANDBOOK).questions}
+
+
+def test_releases_are_gated_by_name_and_the_verdict_stands_with_the_candidate(tmp_path: Path) -> None:
+    asked = {"question": "How many days of paid leave?", "answers": ["27 days"], "sources": ["leave.md"]}
+    suite = suite_of(tmp_path, questions=[{"id": f"days-{n}", **asked} for n in range(8)])
+    worse = tmp_path / "worse.yaml"
+    worse.write_text("pipeline: {answer: {min_support: 1.0}}\n")
+    store = tmp_path / "store"
+    champion = command("release", "create", "--data-dir", store)["release"]
+    command("release", "promote", champion, "--force", "--why", "the first", "--data-dir", store)
+    candidate = command("release", "create", "--config", worse, "--data-dir", store)["release"]
+    run = ragstead("run", suite, "--fresh", "--data-dir", store, code=0)
+    assert run["mlflow_run_id"]
+    document = ragstead("gate", "--suite", suite, "--candidate", candidate, "--data-dir", store, code=3)
+    assert (document["candidate"], document["champion"]) == (candidate, champion)
+    assert "answers_contained" in document["refused"]
+    assert document["recorded"] is True
+    shown = command("release", "show", candidate, "--data-dir", store)
+    assert shown["gate"]["outcome"] == "refused"
+    assert {one["experiment"] for one in shown["runs"]} == {"small gate"}
+    told = ragstead("gate", "--suite", suite, "--candidate", "r-nowhere", "--data-dir", store, code=2)
+    assert "r-nowhere" in told["error"]
+
+
+def test_mlflow_that_is_down_is_a_warning_and_the_run_is_kept(tmp_path: Path) -> None:
+    configuration = tmp_path / "down.yaml"
+    configuration.write_text("deployment: {mlflow: {url: 'http://127.0.0.1:9', timeout_s: 1}}\n")
+    words = ["eval", "run", suite_of(tmp_path), "--fresh", "--config", configuration, "--data-dir", tmp_path / "store"]
+    document, errors = both(*words)
+    assert document["mlflow_run_id"] is None
+    assert "MLflow at http://127.0.0.1:9 does not answer" in errors
+    assert (tmp_path / "store" / "evals" / document["run_id"] / "questions.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["github-actions.yml", "gitlab-ci.yml"])
+def test_example_for_ci_is_yaml_and_runs_what_is_there(name: str) -> None:
+    example = yaml.safe_load((ROOT / "examples" / "ci" / name).read_text())
+    job = example["jobs"]["gate"] if "jobs" in example else example["gate"]
+    lines = job.get("script") or [step["run"] for step in job["steps"] if "run" in step]
+    commands = [line for line in lines if line.startswith("make ")]
+    assert len(commands) == 1
+    dry = subprocess.run(
+        ["make", "-n", *shlex.split(commands[0])[1:]], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert dry.stdout.split() == ["python3", "scripts/gate.py", "--out", "gate"]
+    assert (ROOT / "scripts" / "gate.py").exists()
+
+
+def test_our_own_ci_runs_the_gate_after_the_tests() -> None:
+    lines = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if line.startswith("make ")]
+    assert lines[-1].startswith("make gate ")
