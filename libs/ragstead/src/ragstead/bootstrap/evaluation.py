@@ -9,14 +9,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from ragstead.analysis import analyse
 from ragstead.bootstrap.live import Serving
 from ragstead.bootstrap.platform import Platform, open_platform
-from ragstead.citations import find_support, read_claim
+from ragstead.citations import read_claim
 from ragstead.errors import ConfigurationError
 from ragstead.evaluation.scoring import Yardstick
 from ragstead.evaluation.suites import Suite, documents_folder
-from ragstead.model import Verdict
+from ragstead.guardrails.groundedness import groundedness
 from ragstead.pipelines.evaluate import source_documents
 from ragstead.pipelines.evaluated_platform import PlatformParts, PlatformSystem
 from ragstead.ports.evaluated import SourceDocument
@@ -28,15 +27,12 @@ COLLECTION = "default"
 """Where a suite's questions are asked on a platform of its own."""
 PLANTED = "eval-canaries"
 """Where the documents with canaries are, which no question may reach."""
-_CARRIES = {Verdict.SUPPORTED: 1.0, Verdict.PARTIAL: 0.5}
 _REFERENCE = re.compile(r"env:\w+|file:.+")
 
 
 def grounding(sentence: str, quotes: Sequence[str]) -> float:
-    """How far quotes carry a sentence: 1 supported, 0.5 in part, 0 not, or where there are none."""
-    words = read_claim(sentence).words
-    found = [find_support(words, quote, spans, analyse) for quote in quotes]
-    return max((_CARRIES[support.verdict] for support in found if support is not None), default=0.0)
+    """Probability that quotes together carry a sentence, as the guard sees it; 0 where there are none."""
+    return groundedness(read_claim(sentence).words, quotes) if quotes else 0.0
 
 
 def yardstick(suite: Suite, *settings: Settings) -> Yardstick:
