@@ -1,0 +1,117 @@
+"""Judges a sample of live answers off the request path, and hands the scores to whoever keeps them with the traces."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ragstead.errors import InvalidRequest, RagsteadError
+from ragstead.ports.judge import Judge, JudgedAnswer, Judgement
+
+_log = logging.getLogger(__name__)
+
+Keep = Callable[[str, Judgement], Awaitable[None]]
+"""Keeps a judgement with the trace of that id; raises an error of the house where it can't."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingPlan:
+    """Which answers are judged.
+
+    Attributes:
+        share: Of all answers, in [0, 1].
+        waiting: Answers that may wait for the judge; more are left out and counted.
+    """
+
+    share: float = 0.05
+    waiting: int = 64
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1 or self.waiting < 1:
+            raise InvalidRequest(f"a share of {self.share} with {self.waiting} waiting is no sample")
+
+    def takes(self, trace_id: str) -> bool:
+        """Return whether the answer of a trace is in the sample: always the same for one trace, on every replica.
+
+        The id's last eight hexadecimal digits are taken for a number; an id that has none is never in.
+        """
+        try:
+            return int(trace_id[-8:], 16) < self.share * (1 << 32)
+        except ValueError:
+            return False
+
+
+@dataclass(slots=True)
+class SampleCounts:
+    """What became of the answers offered.
+
+    Attributes:
+        judged: Judged, and their scores kept.
+        dropped: Left out as too many were waiting.
+        failed: Those whose judge or keeper failed.
+    """
+
+    judged: int = 0
+    dropped: int = 0
+    failed: int = 0
+
+
+class SampleScoring:
+    """Judges one answer at a time, in a task of its own; nothing that is asked of it waits.
+
+    Args:
+        judge: Whose opinion.
+        keep: Where it goes.
+        plan: Which answers.
+    """
+
+    def __init__(self, judge: Judge, keep: Keep, plan: SamplingPlan) -> None:
+        self._judge = judge
+        self._keep = keep
+        self._plan = plan
+        self._waiting: asyncio.Queue[JudgedAnswer] = asyncio.Queue(plan.waiting)
+        self._working: asyncio.Task[None] | None = None
+        self.counts = SampleCounts()
+
+    def start(self) -> None:
+        """Begin to judge."""
+        self._working = asyncio.create_task(self._work(), name="sample scoring")
+
+    def offer(self, answer: JudgedAnswer) -> bool:
+        """Take an answer where it is in the sample and there is room; returns whether it will be judged."""
+        if not self._plan.takes(answer.trace_id):
+            return False
+        try:
+            self._waiting.put_nowait(answer)
+        except asyncio.QueueFull:
+            self.counts.dropped += 1
+            return False
+        return True
+
+    async def settle(self) -> None:
+        """Wait until all that was taken is judged."""
+        await self._waiting.join()
+
+    async def close(self) -> None:
+        """Stop; what waits is not judged any more."""
+        if self._working is not None:
+            self._working.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._working
+
+    async def _work(self) -> None:
+        while True:
+            answer = await self._waiting.get()
+            try:
+                for judgement in await self._judge.judge(answer):
+                    await self._keep(answer.trace_id, judgement)
+            except RagsteadError as error:
+                self.counts.failed += 1
+                _log.warning("the answer of trace %s is not judged: %s", answer.trace_id, error)
+            else:
+                self.counts.judged += 1
+            finally:
+                self._waiting.task_done()
