@@ -21,7 +21,7 @@ from setup_env import ROOT, SetupFailed, Stages, check_venv_module, child_of, in
 RESULTS = ROOT / "bench-results"
 PAGE = ROOT / "docs" / "benchmarks.md"
 WITH_DATA = ("quality", "first_answer", "search_http", "ingestion", "bm25", "embeddings", "embedding_quality")
-WITHOUT_DATA = ("embedding_soak", "streams", "set_up")
+WITHOUT_DATA = ("embedding_soak", "streams", "set_up", "tracing")
 TABLE = re.compile(r"(<!-- table: written by make bench -->\n).*?(<!-- end of table -->)", re.DOTALL)
 PEERS = re.compile(r"(<!-- peers: written by make bench -->\n).*?(<!-- end of peers -->)", re.DOTALL)
 HEAD = ["| what | figure | target | met |", "| --- | --- | --- | --- |"]

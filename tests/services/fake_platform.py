@@ -40,10 +40,12 @@ from ragstead.ports.embedding_events import EmbeddingRelay
 from ragstead.ports.ledger import Submitted
 from ragstead.ports.model_relay import ModelRelay
 from ragstead.ports.reranker import Reranker
+from ragstead.ports.tracer import Tracer
 from ragstead.relevance import TermWeights
 from ragstead.settings import DeploymentSettings, Settings
 from ragstead.testing.conversations import MemoryConversations
 from ragstead.testing.fakes import HashEncoder, InlinePool
+from ragstead.testing.tracing import RecordingTracer
 
 
 @dataclass(frozen=True)
@@ -319,6 +321,7 @@ class FakePlatform:
         self.models = (FakeModel(), FakeModel("ragstead-agent"))
         self.embedding = hash_embedding()
         self.reranker: Reranker | None = None
+        self.tracer: Tracer = RecordingTracer()
         self.relays: dict[str, ModelRelay] = {}
         self.ready = {"metadata": (True, "answers"), "vectors": (True, "answers")}
 

@@ -19,6 +19,7 @@ from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.cached_answers import CachedAnswers, CachePlan
 from ragstead.ports.cache import Cache
 from ragstead.ports.generator import Message, Sampling
+from ragstead.ports.tracer import TraceContext
 
 TEXT = "The tide turns at noon."
 STORED = StoredChunk(
@@ -144,7 +145,7 @@ def test_other_owner_is_shown_what_is_kept() -> None:
 
 
 def test_every_field_of_a_request_is_in_the_key_or_said_not_to_be() -> None:
-    told = {"question", "messages", "collection", "affinity", "owner", "conversation_id", "private"}
+    told = {"question", "messages", "collection", "affinity", "owner", "conversation_id", "private", "trace"}
     keyed = {"filter", "k", "strategy", "sampling", "template", "history_may_leave", "agent"}
     assert {one.name for one in fields(AskRequest)} - told == keyed
 
@@ -199,7 +200,7 @@ def test_one_computes_while_the_same_question_waits() -> None:
     async def run() -> None:
         house = House()
         house.answerers.go_on.clear()
-        asking = [asyncio.create_task(house.ask(ASKED)) for _ in range(20)]
+        asking = [asyncio.create_task(house.ask(replace(ASKED, trace=TraceContext()))) for _ in range(20)]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         house.answerers.go_on.set()

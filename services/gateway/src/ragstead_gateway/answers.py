@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 
 from ragstead.model import Answer, Citation, GuardReport
+from ragstead.ports.tracer import TraceContext
+from ragstead.tracing import response_id
 from ragstead.wire import (
     Annotation,
     AnswerMessage,
@@ -32,13 +33,13 @@ class Completion:
     Attributes:
         model: As the request named it.
         include_usage: Whether the stream counts tokens.
-        id: `chatcmpl-…`, unique.
+        id: `chatcmpl-…`, unique; its trace can be told from it.
         created: Unix seconds.
     """
 
     model: str
     include_usage: bool = False
-    id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
+    id: str = field(default_factory=lambda: response_id(TraceContext()))
     created: int = field(default_factory=lambda: int(time.time()))
 
     def whole(self, answer: Answer) -> ChatView:

@@ -16,6 +16,7 @@ from ragstead_gateway.chat import AnswerCounter, chat_router, pipeline_views
 from ragstead_gateway.conversations import conversations_router
 from ragstead_gateway.documents import documents_router
 from ragstead_gateway.facade import Platform
+from ragstead_gateway.feedback import feedback_router
 from ragstead_gateway.files import files_router
 from ragstead_gateway.page import page_router
 from ragstead_gateway.relaying import RelayCounter
@@ -29,6 +30,7 @@ from ragstead_serving.metrics import HttpMetrics
 from ragstead_serving.models import models_router, reranker_views
 from ragstead_serving.options import service_options
 from ragstead_serving.short_ways import ShortWay
+from ragstead_serving.tracing_metrics import TracingMetrics
 
 _MULTIPART_BYTES = 64 * 1024
 """Room for what a multipart body has besides the file."""
@@ -70,8 +72,10 @@ def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
     for router in (search_router, files_router, stores_router, store_files_router, batches_router, documents_router):
         app.include_router(router(platform))
     app.include_router(conversations_router(platform))
+    app.include_router(feedback_router(platform))
     app.include_router(embeddings_router(embeddings))
     EmbeddingMetrics(metrics.registry, platform.embedding)
+    TracingMetrics(metrics.registry, platform.tracer)
     views = [
         *pipeline_views(platform),
         *embedding_model_views(platform.embedding),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fastapi import Request
+
 from ragstead.errors import InvalidRequest
 from ragstead.filters import Filter, parse_filter
 from ragstead.pipelines.asking import AskRequest
 from ragstead.ports.conversations import ANONYMOUS
 from ragstead.ports.generator import Message, Sampling
+from ragstead.tracing import read_traceparent
 from ragstead.wire import ChatBody, ChatMessage
 
 AGENT = "ragstead-agent"
@@ -16,13 +19,16 @@ AGENT = "ragstead-agent"
 _ROLES = {"developer": "system"}
 
 
-def ask_request(body: ChatBody, *, max_question_chars: int, owner: str = ANONYMOUS) -> AskRequest:
+def ask_request(
+    body: ChatBody, *, max_question_chars: int, owner: str = ANONYMOUS, traceparent: str = ""
+) -> AskRequest:
     """Return what the pipeline is asked.
 
     Args:
         body: The request.
         max_question_chars: A longer question is refused.
         owner: Who asks, as far as conversations go.
+        traceparent: As the request's header has it.
 
     Raises:
         InvalidRequest: If the body asks for what no served model can do, if its last message is not the user's, or
@@ -52,7 +58,14 @@ def ask_request(body: ChatBody, *, max_question_chars: int, owner: str = ANONYMO
         conversation_id=body.rag.conversation_id,
         owner=owner,
         agent=body.model == AGENT,
+        trace=read_traceparent(traceparent, body.user or "", body.metadata),
     )
+
+
+def traceparent_of(request: Request) -> str:
+    """Return the header `traceparent`; nothing where it came more than once, as nobody can say which is meant."""
+    given = request.headers.getlist("traceparent")
+    return given[0] if len(given) == 1 else ""
 
 
 def check_question(question: str, max_chars: int, param: str) -> None:

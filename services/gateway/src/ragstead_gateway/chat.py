@@ -12,9 +12,10 @@ from prometheus_client import CollectorRegistry, Counter
 
 from ragstead.errors import NotFound
 from ragstead.model import Answer
+from ragstead.tracing import response_id
 from ragstead.wire import ChatBody, ChatView, ModelView
 from ragstead_gateway.answers import Completion
-from ragstead_gateway.asking import ask_request
+from ragstead_gateway.asking import ask_request, traceparent_of
 from ragstead_gateway.examples import CHAT, CHAT_ANSWER, STREAM
 from ragstead_gateway.facade import Platform, ServedModel
 from ragstead_serving.auth import caller_of
@@ -91,8 +92,12 @@ def chat_router(platform: Platform, counter: AnswerCounter) -> APIRouter:
         What names a bare model does not come here: see `BareModels`.
         """
         find(body.model)
-        asked = ask_request(body, max_question_chars=max_chars, owner=caller_of(request))
-        completion = Completion(body.model, bool(body.stream_options and body.stream_options.include_usage))
+        asked = ask_request(
+            body, max_question_chars=max_chars, owner=caller_of(request), traceparent=traceparent_of(request)
+        )
+        completion = Completion(
+            body.model, bool(body.stream_options and body.stream_options.include_usage), response_id(asked.trace)
+        )
         if body.stream:
             return EventStream(completion.chunks(_counted(platform.answerer.stream(asked), counter)))
         answer = await while_connected(request.receive, platform.answerer.answer(asked))

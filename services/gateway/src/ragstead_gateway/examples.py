@@ -150,3 +150,11 @@ STORE_FILE_CHANGE: Examples = _only({"attributes": {"year": 2025}}, "Other attri
 FILE_BATCH: Examples = _only({"file_ids": ["file-7c", "file-8d"]}, "Two uploads")
 CONVERSATION: Examples = _only({"title": "Leave"}, "A conversation")
 CONVERSATION_CHANGE: Examples = _only({"title": "Parental leave"}, "Another title")
+FEEDBACK: Examples = _only(
+    {
+        "response_id": "chatcmpl-0af7651916cd43dd8448eb211c80319cb7ad6b7169203331",
+        "score": 1,
+        "comment": "Just what I looked for.",
+    },
+    "A judgement",
+)

@@ -16,6 +16,7 @@ from ragstead.ports.documents import Documents, Files
 from ragstead.ports.ledger import Submitted
 from ragstead.ports.model_relay import ModelRelay
 from ragstead.ports.reranker import Reranker
+from ragstead.ports.tracer import Tracer
 from ragstead.settings import Settings
 from ragstead_serving.embeddings import ServedEmbedding
 
@@ -147,6 +148,11 @@ class Platform(Protocol):
     @property
     def reranker(self) -> Reranker | None:
         """What scores documents, if anything does."""
+        ...
+
+    @property
+    def tracer(self) -> Tracer:
+        """What takes judgements of answers."""
         ...
 
     async def create_collection(self, name: str, metadata: Mapping[str, str]) -> Collection:

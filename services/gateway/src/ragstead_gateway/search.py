@@ -8,8 +8,9 @@ from fastapi import APIRouter, Body, Request, Response
 
 from ragstead.model import Hit
 from ragstead.pipelines.retrieve import SearchRequest
+from ragstead.tracing import read_traceparent
 from ragstead.wire import SearchBody, SearchView
-from ragstead_gateway.asking import check_question, read_filter
+from ragstead_gateway.asking import check_question, read_filter, traceparent_of
 from ragstead_gateway.examples import SEARCH
 from ragstead_gateway.facade import Platform
 from ragstead_serving.disconnects import while_connected
@@ -26,7 +27,8 @@ def search_router(platform: Platform) -> APIRouter:
     async def search(request: Request, body: Annotated[SearchBody, Body(openapi_examples=SEARCH)]) -> Response:
         """Find the chunks of a collection that are relevant to a query, best first."""
         check_question(body.query, max_chars, "query")
-        asked = SearchRequest(body.query, body.collection, body.k, body.strategy, read_filter(body.filter, "filter"))
+        condition, trace = read_filter(body.filter, "filter"), read_traceparent(traceparent_of(request))
+        asked = SearchRequest(body.query, body.collection, body.k, body.strategy, condition, trace)
         found = await while_connected(request.receive, platform.retriever.search(asked))
         return JsonResponse(
             {

@@ -11,6 +11,7 @@ from ragstead.model import Collection
 from ragstead.pipelines.asking import Answerer, AskRequest
 from ragstead.pipelines.cached_answers import CachedAnswers, CachePlan
 from ragstead.pipelines.route import RoutedGenerator
+from ragstead.pipelines.traced.writing import TracedCache
 from ragstead.ports.cache import Cache
 from ragstead.ports.generator import GenerationRequest, Generator
 from ragstead.ports.live_chunks import LiveChunks
@@ -51,13 +52,15 @@ def _writer(generator: Generator) -> Callable[[AskRequest, Collection], str]:
     return first
 
 
-def open_answer_caches(given: AnswerCacheSettings, stack: AsyncExitStack) -> CacheOf:
+def open_answer_caches(given: AnswerCacheSettings, stack: AsyncExitStack, *, traced: bool) -> CacheOf:
     """Return where answers are kept, and for how long; what is to be closed goes on `stack`.
 
     Raises:
         ConfigurationError: If the reference to the cache's address leads nowhere.
     """
     caches = {ttl_s: _open_cache(given, ttl_s, stack) for ttl_s in {given.ttl_s, *(rule.ttl_s for rule in given.rules)}}
+    if traced:
+        caches = {ttl_s: None if one is None else TracedCache(one) for ttl_s, one in caches.items()}
 
     def cache_of(request: AskRequest) -> Cache | None:
         words = set(_WORD.findall(request.question.casefold()))

@@ -17,18 +17,17 @@ from ragstead.bootstrap.generation import open_generator
 from ragstead.bootstrap.guarding import open_guard
 from ragstead.bootstrap.plans import answer_plan, open_assessor, relevance_model, retrieval_plan
 from ragstead.bootstrap.reranking import open_reranker
+from ragstead.bootstrap.tracing import Tracing
 from ragstead.pipelines.answer import AnswerPipeline, OneSearch
 from ragstead.pipelines.converse import ConversationPipeline
 from ragstead.pipelines.deliberate import AgentFinder, AgentParts, ChosenFinder
 from ragstead.pipelines.guarded import GuardedAnswers, GuardedSearches
 from ragstead.pipelines.live_release import Composition
-from ragstead.pipelines.retrieve import RetrieveParts, RetrievePipeline
-from ragstead.pipelines.verify import Verifier
+from ragstead.pipelines.retrieve import RetrieveParts
 from ragstead.ports.indexes import Indexes
 from ragstead.ports.registry import Ground, Release
 from ragstead.ports.reranker import Reranker
 from ragstead.ports.work_pool import WorkPool
-from ragstead.sentences import spans
 from ragstead.settings import Settings
 
 
@@ -45,6 +44,7 @@ class Foundations:
         pool: Where work runs.
         ground: What a release has to fit.
         cache_of: Where answers are kept.
+        tracing: What puts spans around them.
     """
 
     settings: Settings
@@ -55,6 +55,7 @@ class Foundations:
     pool: WorkPool
     ground: Ground
     cache_of: CacheOf
+    tracing: Tracing
 
 
 class Composer:
@@ -100,7 +101,7 @@ class Composer:
         return await self._on.pool.run(lambda: open_reranker(settings, self._on.pool))
 
     def _compose(self, blueprint: Blueprint, reranker: Reranker | None, stack: AsyncExitStack) -> Composition:
-        on, settings = self._on, blueprint.settings
+        on, settings, tracing = self._on, blueprint.settings, self._on.tracing
         live = SqlLiveChunks(on.database)
         parts = RetrieveParts(
             live=live,
@@ -112,23 +113,26 @@ class Composer:
             reranker=reranker,
             leaves=on.embedding.leaves,
         )
-        retriever = RetrievePipeline(parts, retrieval_plan(settings))
+        retriever = tracing.retriever(parts, retrieval_plan(settings))
         generator = open_generator(settings, on.embedding.counter, blueprint.templates, stack)
-        planner = open_planner(settings, blueprint.planning, stack)
-        assessor = open_assessor(blueprint, on.embedding.pipeline, on.pool)
-        guard = open_guard(settings, on.pool)
+        planner = tracing.planner(open_planner(settings, blueprint.planning, stack))
+        assessor = tracing.assessor(open_assessor(blueprint, tracing.embedder(on.embedding.pipeline), on.pool))
+        guard = tracing.guard(open_guard(settings, on.pool))
         searches = GuardedSearches(retriever, guard)
         plan = answer_plan(blueprint)
         finder = ChosenFinder(
             OneSearch(searches, assessor, settings.pipeline.answer.passages),
-            AgentFinder(AgentParts(searches, assessor, planner, self._steps), agent_plan(settings, plan.min_support)),
+            AgentFinder(
+                AgentParts(searches, assessor, planner, tracing.graph(self._steps)),
+                agent_plan(settings, plan.min_support),
+            ),
         )
         quoter = ExtractiveGenerator(on.embedding.counter)
-        answering = AnswerPipeline(finder, generator, Verifier(spans, analyse, guard), plan, quoter)
+        answering = AnswerPipeline(finder, tracing.generator(generator), tracing.verifier(guard), plan, quoter)
         temperature = settings.pipeline.answer.temperature
         answerer = cached(answering, (live, generator), plan.release, temperature, on.cache_of)
         turns = SqlConversationTurns(on.database)
         memory = open_memory(settings, blueprint.dialogue, turns, stack)
         conversing = ConversationPipeline(answerer, memory, live.collection, SqlConversations(on.database), turns)
         guarded = GuardedAnswers(conversing, guard, live.collection, plan.release)
-        return Composition(plan.release, retriever, guarded)
+        return Composition(plan.release, retriever, tracing.answerer(guarded))

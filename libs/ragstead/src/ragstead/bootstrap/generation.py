@@ -14,6 +14,7 @@ from ragstead.bootstrap.routing import EXTRACTIVE, open_routing, open_shadow
 from ragstead.errors import ConfigurationError
 from ragstead.pipelines.generate import PromptedGenerator, PromptPlan
 from ragstead.pipelines.route import CircuitBreaker, Route, RoutedGenerator
+from ragstead.pipelines.traced.writing import TracedChatModel
 from ragstead.ports.chat_model import ChatModel
 from ragstead.ports.embedder import TokenCounter
 from ragstead.ports.generator import Generator
@@ -122,7 +123,7 @@ def open_chat_model(settings: Settings, name: str, param: str, stack: AsyncExitS
         )
     model = OpenAiChatModel(_endpoint(name, models[name]), name=name)
     stack.push_async_callback(model.close)
-    return model
+    return TracedChatModel(model) if settings.deployment.tracing.is_on else model
 
 
 def _route(settings: Settings, name: str, plan: PromptPlan, stack: AsyncExitStack) -> Route:

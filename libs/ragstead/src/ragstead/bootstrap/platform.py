@@ -40,6 +40,7 @@ from ragstead.bootstrap.indexes import LocalIndexes
 from ragstead.bootstrap.live import Serving, open_live_release
 from ragstead.bootstrap.plans import chunker_of, index_identity_of, recipe_of
 from ragstead.bootstrap.reranking import open_reranker
+from ragstead.bootstrap.tracing import Tracing, open_tracing, with_mlflow
 from ragstead.errors import RagsteadError
 from ragstead.model import Collection, StoredFile
 from ragstead.pipelines.following import ChampionFollower
@@ -54,6 +55,7 @@ from ragstead.ports.indexes import Indexes
 from ragstead.ports.live_chunks import LiveChunks
 from ragstead.ports.model_relay import ModelRelay
 from ragstead.ports.reranker import Reranker
+from ragstead.ports.tracer import Tracer
 from ragstead.ports.work_pool import WorkPool
 from ragstead.settings import Settings
 
@@ -98,6 +100,7 @@ class Platform:
         relays: What passes requests on to a model that they name.
         embedding: What embeds.
         reranker: What scores passages against a question, if anything does.
+        tracer: What takes traces, and judgements of them.
     """
 
     settings: Settings
@@ -117,6 +120,7 @@ class Platform:
     relays: Mapping[str, ModelRelay]
     embedding: EmbeddingModel
     reranker: Reranker | None
+    tracer: Tracer
     _worker: IngestWorker
     _vectors: MilvusServer
     _index_identity: str
@@ -152,6 +156,8 @@ class Platform:
                 out[name] = (True, "answers")
         if self._follower is not None:
             out["releases"] = (True, self._follower.word)
+        for name, state in self.tracer.states().items():
+            out[f"traces in {name}"] = (True, state.trouble or "running")  # no answer waits for them
         return out
 
 
@@ -200,6 +206,8 @@ async def open_platform(settings: Settings, serving: Serving = _AS_CONFIGURED) -
         lock.acquire()
         stack.callback(lock.release)
         killed = _mark_running(data_dir, stack)
+        settings = with_mlflow(settings, serving.mlflow_url)
+        tracing = open_tracing(settings, stack)
         models = await _open_models(settings, stack)
         stores = await _open_stores(settings, models, stack)
         ingestor, worker = _ingestion(settings, stores, models, stack)
@@ -207,10 +215,10 @@ async def open_platform(settings: Settings, serving: Serving = _AS_CONFIGURED) -
             await worker.reconcile()
         running = asyncio.create_task(worker.run(), name="ingestion")
         stack.push_async_callback(_stop, running)
-        composer = Composer(_foundations(settings, stores, models, stack))
+        composer = Composer(_foundations(settings, stores, models, tracing, stack))
         answering = await open_live_release(composer, stores.pool, stack, serving)
         relays = open_relays(settings, stack)
-        yield _assemble(settings, lock, stores, models, (ingestor, worker), answering, relays)
+        yield _assemble(settings, lock, stores, models, (ingestor, worker), answering, (relays, tracing.tracer))
 
 
 def _mark_running(data_dir: Path, stack: AsyncExitStack) -> bool:
@@ -311,7 +319,9 @@ def _ingestion(
     return ingestor, worker
 
 
-def _foundations(settings: Settings, stores: _Stores, models: _Models, stack: AsyncExitStack) -> Foundations:
+def _foundations(
+    settings: Settings, stores: _Stores, models: _Models, tracing: Tracing, stack: AsyncExitStack
+) -> Foundations:
     return Foundations(
         settings,
         stores.database,
@@ -320,7 +330,8 @@ def _foundations(settings: Settings, stores: _Stores, models: _Models, stack: As
         models.reranker,
         models.pool,
         ground_of(settings, models.index_identity),
-        open_answer_caches(settings.deployment.answer_cache, stack),
+        open_answer_caches(settings.deployment.answer_cache, stack, traced=tracing.is_on),
+        tracing,
     )
 
 
@@ -331,7 +342,7 @@ def _assemble(
     models: _Models,
     ingestion: tuple[IngestPipeline, IngestWorker],
     answering: tuple[LiveRelease, ChampionFollower | None],
-    relays: Mapping[str, ModelRelay],
+    beside: tuple[Mapping[str, ModelRelay], Tracer],
 ) -> Platform:
     return Platform(
         settings,
@@ -348,9 +359,10 @@ def _assemble(
         SqlConversationTurns(stores.database),
         ingestion[0],
         tuple(ServedModel(name, _PIPELINES_CAN) for name in ("ragstead", "ragstead-agent")),
-        relays,
+        beside[0],
         models.embedding,
         models.reranker,
+        beside[1],
         ingestion[1],
         stores.vectors,
         models.index_identity,

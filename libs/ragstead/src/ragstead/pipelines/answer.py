@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -83,7 +82,6 @@ class _Draft:
     request: AskRequest
     findings: Findings
     watch: Stopwatch
-    trace_id: str
     last: Piece = field(default_factory=lambda: Piece("", finish_reason="stop"))
     unsupported: int = 0
     replaced: bool = False
@@ -163,7 +161,7 @@ class AnswerPipeline:
         """
         request = replace(request, template=self._plan.templates.pick(request.template))
         watch = Stopwatch()
-        draft = _Draft(request, await self._finder(request, watch), watch, secrets.token_hex(16))
+        draft = _Draft(request, await self._finder(request, watch), watch)
         reason = self._refusal(draft)
         checked = VerifiedText()
         if reason is None:
@@ -237,7 +235,7 @@ class AnswerPipeline:
         receipt = Receipt(
             release=self._plan.release,
             collection_version=findings.found.collection.version,
-            trace_id=draft.trace_id,
+            trace_id=draft.request.trace.trace_id,
             model=draft.last.model or self._generator.name,
             route=draft.last.route,
             prompt_tokens=findings.prompt_tokens + draft.last.prompt_tokens,

@@ -12,6 +12,7 @@ from ragstead.filters import Filter
 from ragstead.model import Answer, Strategy
 from ragstead.ports.conversations import ANONYMOUS
 from ragstead.ports.generator import Message, Sampling
+from ragstead.ports.tracer import TraceContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class AskRequest:
         owner: Who asks, as far as conversations go.
         history_may_leave: Whether a hosted model may read the conversation; the evidence has a word of its own.
         agent: Whether to search several times.
+        trace: Where its trace begins.
         private: Whether it is a turn of a conversation that its owner may delete, and is written down nowhere else.
     """
 
@@ -49,6 +51,7 @@ class AskRequest:
     history_may_leave: bool = True
     private: bool = False
     agent: bool = False
+    trace: TraceContext = field(default_factory=TraceContext, compare=False)
 
     def __post_init__(self) -> None:
         if not self.question.strip():
@@ -57,6 +60,10 @@ class AskRequest:
 
 class Answerer(Protocol):
     """Answers questions: the pipeline itself, or what stands before it and does more."""
+
+    async def answer(self, request: AskRequest) -> Answer:
+        """Return the answer, or the refusal."""
+        ...
 
     def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
         """Yield the answer's text as it is checked, and last the answer, whose content is all of it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import secrets
 import time
 import unicodedata
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -22,9 +21,9 @@ from ragstead.ports.cache import Cache
 _FORMAT = "answer 1"
 """Of keys and entries; another one makes all that is kept a miss."""
 _ANSWERS: TypeAdapter[Answer] = TypeAdapter(Answer)
-_TOLD_OTHERWISE = {"question", "messages", "collection", "affinity", "owner", "conversation_id", "private"}
-"""Fields of a request that stand in the key in another form, or, as affinity, by what follows from them; the last
-three are of conversations that the server keeps, whose answers are kept nowhere else."""
+_TOLD_OTHERWISE = {"question", "messages", "collection", "affinity", "owner", "conversation_id", "private", "trace"}
+"""Fields of a request that stand in the key in another form, or, as affinity, by what follows from them; three
+are of conversations that the server keeps, whose answers are kept nowhere else; a trace says nothing of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ class CachedAnswers:
             kept = await self._kept(cache, key)
             if kept is not None:
                 yield kept.content
-                yield _as_hit(kept, began)
+                yield _as_hit(kept, request, began)
                 return
             pieces = self._computed(request, cache, key, collection.version)
         async with aclosing(pieces):
@@ -155,10 +154,14 @@ def _key(request: AskRequest, collection: Collection, plan: CachePlan) -> bytes:
     return hashlib.sha256(json.dumps(parts).encode()).digest()
 
 
-def _as_hit(kept: Answer, began: float) -> Answer:
+def _as_hit(kept: Answer, request: AskRequest, began: float) -> Answer:
     ms = round((time.perf_counter() - began) * 1000, 3)
     receipt = replace(
-        kept.receipt, cache="hit", trace_id=secrets.token_hex(16), cost_usd=0.0, timings_ms={"cache": ms, "total": ms}
+        kept.receipt,
+        cache="hit",
+        trace_id=request.trace.trace_id,
+        cost_usd=0.0,
+        timings_ms={"cache": ms, "total": ms},
     )
     return replace(kept, receipt=receipt)
 

@@ -20,6 +20,7 @@ from ragstead.ports.conversations import (
     Turn,
 )
 from ragstead.ports.generator import Message
+from ragstead.tracing import span
 
 _TITLE_CHARS = 80
 
@@ -116,7 +117,10 @@ class ConversationPipeline:
             conversation = await self._conversations.find(request.owner, conversation_id)
             collection = await self._collection(request.collection)
             may_leave = collection.may_leave and await self._all_may_leave(conversation.collections)
-            recalled = await self._memory.recall(conversation, may_leave=may_leave)
+            with span("recall") as step:
+                recalled = await self._memory.recall(conversation, may_leave=may_leave)
+                if step is not None:
+                    step.facts["turns"] = conversation.turns
             wishes = tuple(one for one in request.messages if one.role == "system")
             spoken = Message("user", request.messages[-1].content if request.messages else request.question)
             prepared = await self._prepare(
@@ -155,7 +159,11 @@ class ConversationPipeline:
 
     async def _prepare(self, request: AskRequest, earlier: tuple[Message, ...], *, may_leave: bool) -> _Prepared:
         began = time.perf_counter()
-        condensed = await self._memory.condense(request.question, earlier, may_leave=may_leave)
+        with span("condense") as step:
+            condensed = await self._memory.condense(request.question, earlier, may_leave=may_leave)
+            if step is not None:
+                step.input, step.output = request.question, condensed.question
+                step.facts |= {"by": condensed.by or "nobody", "turns": len(earlier)}
         spent_ms = (time.perf_counter() - began) * 1000
         return _Prepared(replace(request, question=condensed.question), condensed, spent_ms)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+from ragstead.pipelines.traced.contents import messages_content
 from ragstead.ports.chat_model import ChatModel, ChatRequest
 from ragstead.ports.generator import GenerationRequest, Piece
 from ragstead.prompting import Prompt, PromptTemplate, fitting, passages_of, write_prompt
 from ragstead.streams import closing
 from ragstead.token_estimates import TOKENS_A_TURN_AT_MOST
+from ragstead.tracing import span
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,11 @@ class PromptedGenerator:
             max_tokens=answer_tokens,
             temperature=self._plan.temperature if given.temperature is None else given.temperature,
         )
-        prompt = await self._prompt(request, template, answer_tokens)
+        with span("prompt") as step:
+            prompt = await self._prompt(request, template, answer_tokens)
+            if step is not None:
+                step.output = partial(messages_content, prompt.messages)
+                step.facts |= {"template": request.template or "configured", "passages": prompt.passages}
         async with aclosing(closing(self._model.chat(ChatRequest(prompt.messages, sampling)))) as pieces:
             async for piece in pieces:
                 yield piece

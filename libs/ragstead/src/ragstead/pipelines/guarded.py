@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Set
 from contextlib import aclosing
@@ -103,7 +102,7 @@ class GuardedAnswers:
         receipt = Receipt(
             self._release,
             collection.version,
-            secrets.token_hex(16),
+            request.trace.trace_id,
             "guard",
             timings_ms={"guard": ms, "total": ms},
             guard=GuardReport(findings=verdict.findings),

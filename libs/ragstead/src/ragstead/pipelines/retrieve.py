@@ -21,8 +21,10 @@ from ragstead.ports.embedder import Embedder
 from ragstead.ports.indexes import Index, Indexes
 from ragstead.ports.live_chunks import LiveChunks
 from ragstead.ports.reranker import Reranker
+from ragstead.ports.tracer import TraceContext
 from ragstead.ports.vector_index import Scores
 from ragstead.relevance import Relevance, TermWeights, falling, term_weights
+from ragstead.tracing import span
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class SearchRequest:
         k: Hits wanted, 1 to 1000.
         strategy: None for the configured one.
         filter: Which documents may be returned; None for all.
+        trace: Where its trace begins, where it is no part of another.
     """
 
     query: str
@@ -42,6 +45,7 @@ class SearchRequest:
     k: int = 10
     strategy: Strategy | None = None
     filter: Filter | None = None
+    trace: TraceContext = field(default_factory=TraceContext, compare=False)
 
     def __post_init__(self) -> None:
         if not self.query.strip():
@@ -240,7 +244,7 @@ class RetrievePipeline:
                 self._check(await self._parts.live.collection(request.collection))
             vector, lexical = await asyncio.gather(self._vector(request.query, watch), self._lexical(request, watch))
             query = _Query(request, vector, lexical, {})
-            with watch.stage("fuse"):
+            with watch.stage("fuse"), span("fuse"):
                 ranked = await self._all_ranked(query, keys)
             with watch.stage("fetch"):
                 stored = await self._fetch(query, ranked.keys.tolist(), request.k)
@@ -285,12 +289,12 @@ class RetrievePipeline:
         """
         wanted = max(query.request.k, self._plan.rerank if self._parts.reranker is not None else 0)
         candidates = query.dense.keys() | query.lexical.bm25.keys()
-        with watch.stage("fuse"):
+        with watch.stage("fuse"), span("fuse"):
             ranked = await self._ranked(query, wanted)
         with watch.stage("fetch"):
             stored = await self._fetch(query, ranked.keys[:wanted].tolist(), wanted)
         if len(stored) < min(wanted, len(candidates)):
-            with watch.stage("fuse"):
+            with watch.stage("fuse"), span("fuse"):
                 ranked = await self._ranked(query, len(candidates))
             with watch.stage("fetch"):
                 stored = await self._fetch(query, ranked.keys.tolist(), wanted)

@@ -14,6 +14,7 @@ from ragstead.errors import RagsteadError
 from ragstead.ports.generator import GenerationRequest, Generator
 from ragstead.ports.shadow_log import Comparison, ShadowLog, Written
 from ragstead.streams import closing
+from ragstead.tracing import apart
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +55,8 @@ class Shadow:
         if len(self._running) >= self._most:
             self._left_out += 1
             return
-        task = asyncio.create_task(self._compare(generator, copy), name="shadow")
+        with apart():  # nobody waits for it, and it is no part of the answer
+            task = asyncio.create_task(self._compare(generator, copy), name="shadow")
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 

@@ -10,9 +10,10 @@ from ragstead.settings.deployment import AnswerCacheRule, AnswerCacheSettings, D
 from ragstead.settings.embedding_models import EMBEDDING_MODELS, EmbedderSettings, EmbeddingModelSettings
 from ragstead.settings.embedding_service import EmbeddingServiceSettings
 from ragstead.settings.generation import ChatModelSettings, GenerationSettings
-from ragstead.settings.loading import Settings, load_settings, resolve_secret
+from ragstead.settings.loading import Settings, environment_for_traces, load_settings, resolve_secret
 from ragstead.settings.mlflow import MlflowSettings
 from ragstead.settings.pipeline import AnswerSettings, PipelineSettings
+from ragstead.settings.tracing import LangfuseSettings, TracingSettings
 
 __all__ = [
     "EMBEDDING_MODELS",
@@ -25,9 +26,12 @@ __all__ = [
     "EmbeddingModelSettings",
     "EmbeddingServiceSettings",
     "GenerationSettings",
+    "LangfuseSettings",
     "MlflowSettings",
     "PipelineSettings",
     "Settings",
+    "TracingSettings",
+    "environment_for_traces",
     "load_settings",
     "resolve_secret",
 ]

@@ -12,6 +12,7 @@ from ragstead.settings.embedding_service import EmbeddingServiceSettings
 from ragstead.settings.generation import GenerationSettings
 from ragstead.settings.mlflow import MlflowSettings
 from ragstead.settings.section import SecretReference, Section
+from ragstead.settings.tracing import TracingSettings
 
 
 class ParsingSettings(Section):
@@ -78,6 +79,7 @@ class DeploymentSettings(Section):
     generation: GenerationSettings = GenerationSettings()
     answer_cache: AnswerCacheSettings = AnswerCacheSettings()
     mlflow: MlflowSettings = MlflowSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @property
     def threads(self) -> int:

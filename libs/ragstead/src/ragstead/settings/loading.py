@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,15 @@ def resolve_secret(reference: str, environ: Mapping[str, str] = os.environ) -> s
 def set_for_libraries(values: Mapping[str, str], environ: MutableMapping[str, str] = os.environ) -> None:
     """Set variables that libraries read when they are imported, over those that are there."""
     environ.update(values)
+
+
+def environment_for_traces(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment without the variables by which tracing libraries are told of addresses, keys and limits.
+
+    What they are to know stands in the settings; a variable left over from another program must not lead traces away.
+    """
+    own = {name: value for name, value in environ.items() if not name.startswith(("LANGFUSE_", "OTEL_", "MLFLOW_"))}
+    return {**own, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -46,6 +46,7 @@ from ragstead.wire.embeddings import (
     EmbeddingUsage,
     EmbeddingView,
 )
+from ragstead.wire.feedback import FeedbackBody, FeedbackView
 from ragstead.wire.search import (
     HitDebug,
     HitView,
@@ -132,6 +133,8 @@ __all__ = [
     "EmbeddingsView",
     "ErrorBody",
     "ErrorDetail",
+    "FeedbackBody",
+    "FeedbackView",
     "FileBatchBody",
     "FileBatchView",
     "FileCounts",
