@@ -101,6 +101,7 @@ def test_answer_is_one_trace_whose_spans_lie_in_each_other_in_time_and_place(hou
     spans = house.langfuse.trace(answer["rag"]["trace_id"])
     assert parents(spans) == {
         "answer": "",
+        "guard": "answer",
         "cache": "answer",
         "retrieve": "answer",
         "embed": "retrieve",
@@ -113,6 +114,7 @@ def test_answer_is_one_trace_whose_spans_lie_in_each_other_in_time_and_place(hou
     }
     assert {name: one.kind for name, one in spans.items() if one.kind != "span"} == {
         "answer": "chain",
+        "guard": "guardrail",
         "retrieve": "retriever",
         "embed": "embedding",
         "bm25": "retriever",
@@ -183,9 +185,10 @@ def test_scores_of_an_answer_reach_its_trace(house: House) -> None:
     answer = house.ask("Who is the harbour master?")
     trace_id = answer["rag"]["trace_id"]
     root = house.langfuse.trace(trace_id)["answer"]
-    house.langfuse.until(lambda: sum(one["traceId"] == trace_id for one in house.langfuse.scores) == 2)
+    house.langfuse.until(lambda: sum(one["traceId"] == trace_id for one in house.langfuse.scores) == 3)
     scores = {one["name"]: one for one in house.langfuse.scores if one["traceId"] == trace_id}
     assert scores["p_supported"]["value"] == answer["rag"]["p_supported"]
+    assert 0 < scores["groundedness"]["value"] <= 1
     assert (scores["refused"]["value"], scores["refused"]["dataType"]) == (0, "BOOLEAN")
     assert {one["observationId"] for one in scores.values()} == {root.span_id}
 
@@ -202,7 +205,7 @@ def test_kept_answer_is_a_trace_of_its_own_with_a_hit_and_no_search(house: House
     first, again = (house.ask("Is lunch free on Fridays?") for _ in range(2))
     assert first["rag"]["trace_id"] != again["rag"]["trace_id"]
     spans = house.langfuse.trace(again["rag"]["trace_id"])
-    assert parents(spans) == {"answer": "", "cache": "answer"}
+    assert parents(spans) == {"answer": "", "guard": "answer", "cache": "answer"}
     assert metadata(spans["cache"], "outcome") == metadata(spans["answer"], "cache") == "hit"
 
 
@@ -520,7 +523,7 @@ def test_scores_that_are_refused_one_by_one_are_counted(tmp_path: Path) -> None:
         house.traced(QUESTION)
         lost = 'ragstead_trace_scores_total{backend="langfuse",outcome="failed"}'
         receiver.until(lambda: house.metrics()[lost] == 1)
-        assert house.metrics()['ragstead_trace_scores_total{backend="langfuse",outcome="sent"}'] == 1
+        assert house.metrics()['ragstead_trace_scores_total{backend="langfuse",outcome="sent"}'] == 2
 
 
 def test_sample_of_none_sends_nothing_and_answers_all_the_same(tmp_path: Path) -> None:
