@@ -52,13 +52,15 @@ async def start_server(settings: Settings, stack: AsyncExitStack) -> MlflowServe
     """
     mlflow = settings.deployment.mlflow
     folder = mlflow.folder(settings.deployment.data_dir)
-    lock = DirectoryLock(folder)
-    lock.acquire()
-    stack.callback(lock.release)
-    server = await asyncio.to_thread(MlflowServer, folder, mlflow.port)
-    stack.push_async_callback(asyncio.to_thread, server.close)
-    lock.publish(server.url)
-    return server
+    async with AsyncExitStack() as starting:
+        lock = DirectoryLock(folder)
+        lock.acquire()
+        starting.callback(lock.release)
+        server = await asyncio.to_thread(MlflowServer, folder, mlflow.port)
+        starting.push_async_callback(asyncio.to_thread, server.close)
+        lock.publish(server.url)
+        stack.push_async_callback(starting.pop_all().aclose)
+        return server
 
 
 async def wait_for_server(server: MlflowServer) -> None:

@@ -5,15 +5,14 @@ MLflow's own client takes two seconds and 100 MB to import and blocks; a gateway
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
-from ragstead.adapters.mlflow.names import MANIFEST, MODEL, PROVENANCE, RELEASE
+from ragstead.adapters.mlflow.names import MANIFEST, MODEL, RELEASE, provenance_in
 from ragstead.errors import NotFound, Unavailable
-from ragstead.ports.registry import CHAMPION, Provenance, Release
+from ragstead.ports.registry import CHAMPION, Release
 from ragstead.releases import read_manifest
 
 _API = "/api/2.0/mlflow"
@@ -45,7 +44,7 @@ class MlflowChampions:
         answer = await self._get(f"{_API}/registered-models/alias", {"name": MODEL, "alias": CHAMPION})
         if answer.status_code in (400, 404) and _code(answer) in (_NOT_THERE, _NO_ALIAS):
             return None
-        version = self._object(answer)["model_version"]
+        version = self._object(answer).get("model_version", {})
         release_id = _tags(version).get(RELEASE)
         if release_id is None:
             raise Unavailable("mlflow", f"version {version.get('version')} of {MODEL} is no release of ours")
@@ -63,8 +62,7 @@ class MlflowChampions:
         answer = await self._get("/model-versions/get-artifact", params)
         if not answer.is_success:
             raise self._trouble(f"answered {answer.status_code} for the manifest of release {release_id}")
-        provenance = Provenance(**json.loads(_tags(version).get(PROVENANCE, "{}")))
-        return read_manifest(answer.text, release_id, provenance)
+        return read_manifest(answer.text, release_id, provenance_in(_tags(version)))
 
     async def _get(self, path: str, params: Mapping[str, str]) -> httpx.Response:
         try:

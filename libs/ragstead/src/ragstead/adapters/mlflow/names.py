@@ -1,6 +1,11 @@
-"""What releases are called in MLflow."""
+"""What releases are called in MLflow, and what their tags say."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from ragstead.ports.registry import GateVerdict, Provenance
 
 MODEL = "ragstead"
 """The registered model whose versions are releases."""
@@ -23,3 +28,19 @@ TRAIL = "promotion."
 """Begins the tags of the registered model that make the audit trail: `promotion.000001`."""
 EVALUATION = "evaluation."
 """Begins the tags of versions that name the newest run of each experiment: `evaluation.handbook`."""
+
+
+def provenance_in(tags: Mapping[str, str]) -> Provenance:
+    """Return where a release comes from; nothing is known of it where somebody wrote something else there."""
+    try:
+        return Provenance(**json.loads(tags[PROVENANCE]))
+    except (KeyError, ValueError, TypeError):
+        return Provenance()
+
+
+def verdict_in(tags: Mapping[str, str]) -> GateVerdict | None:
+    """Return the gate's verdict; None where there is none, or none that can be read."""
+    try:
+        return GateVerdict(**json.loads(tags[GATE_VERDICT]))
+    except (KeyError, ValueError, TypeError):
+        return None

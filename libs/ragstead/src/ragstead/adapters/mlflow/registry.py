@@ -28,6 +28,8 @@ from ragstead.adapters.mlflow.names import (
     PROVENANCE,
     RELEASE,
     TRAIL,
+    provenance_in,
+    verdict_in,
 )
 from ragstead.errors import InvalidRequest, NotFound
 from ragstead.ports.registry import (
@@ -35,7 +37,6 @@ from ragstead.ports.registry import (
     CHAMPION,
     GateVerdict,
     Promotion,
-    Provenance,
     RegisteredRelease,
     Release,
 )
@@ -180,7 +181,7 @@ class MlflowRegistry:
             int(version.version),
             version.creation_timestamp / 1000,
             frozenset(alias for alias, meant in model.aliases.items() if str(meant) == str(version.version)),
-            GateVerdict(**json.loads(tags[GATE_VERDICT])) if GATE_VERDICT in tags else None,
+            verdict_in(tags),
             json.loads(tags.get(PROMPT_VERSIONS, "{}")),
         )
 
@@ -193,8 +194,7 @@ class MlflowRegistry:
                     artifact_uri=f"{location}/{MANIFEST}", dst_path=folder, tracking_uri=self._connection.uri
                 )
                 text = Path(path).read_text("utf-8")
-            provenance = Provenance(**json.loads(version.tags.get(PROVENANCE, "{}")))
-            self._manifests[release_id] = read_manifest(text, release_id, provenance)
+            self._manifests[release_id] = read_manifest(text, release_id, provenance_in(version.tags))
         return self._manifests[release_id]
 
 
