@@ -20,9 +20,11 @@ from ragstead.adapters.mlflow.experiments import MlflowExperiments
 from ragstead.adapters.mlflow.registry import MlflowRegistry
 from ragstead.adapters.mlflow.server import MlflowServer
 from ragstead.adapters.thread_pool import ThreadWorkPool
+from ragstead.bootstrap.blueprints import configured
 from ragstead.errors import Unavailable
 from ragstead.ports.experiments import Experiments, FinishedRun
 from ragstead.ports.registry import Promotion, Release
+from ragstead.settings import Settings
 from ragstead.testing.contracts import ExperimentsContract, RegistryContract, ReleaseStore
 from ragstead.testing.contracts.registry import a_release
 from ragstead.testing.experiments import MemoryExperiments
@@ -123,6 +125,20 @@ def test_file_without_a_server_holds_what_a_server_on_it_shows(tmp_path: Path) -
     run_id = asyncio.run(without())
     with serving_mlflow(tmp_path) as server:
         asyncio.run(beside(server.url, run_id))
+
+
+def test_registering_a_release_asks_it_nothing(
+    mlflow_server: MlflowServer,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        async with opened_registry(mlflow_server.url) as store:
+            await store.register(configured(Settings(), "an index").release, {})
+
+    monkeypatch.chdir(tmp_path)
+    asyncio.run(scenario())
+    assert list(tmp_path.iterdir()) == []  # no data directory was opened, and MLflow made no files of its own here
 
 
 def test_run_is_attached_to_its_release(mlflow_server: MlflowServer) -> None:  # noqa: F811

@@ -65,6 +65,7 @@ def shown(mlflow_server: MlflowServer) -> Shown:  # noqa: F811
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     with browsing(needed("chromium")) as page:
+        page.call("Emulation.setDeviceMetricsOverride", width=1600, height=1100, deviceScaleFactor=1, mobile=False)
         yield page
 
 

@@ -46,7 +46,6 @@ _MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 _PAGE = 200
 _ABOUT = "Releases of Ragstead's answering pipeline; the alias `champion` is what running platforms follow."
 _MODEL_CONFIG = {"url": None, "data_dir": None, "settings": None, "api_key": None, "collection": "default"}
-_QUESTION = "How many days of annual leave do I get?"
 
 
 class MlflowRegistry:
@@ -157,18 +156,20 @@ class MlflowRegistry:
         )
 
     def _saved(self, release: Release, folder: Path) -> Path:
-        """Write the release as a model that answers questions; nothing is pickled, and no requirement is inferred."""
+        """Write the release as a model that answers questions; nothing is pickled, and no requirement is inferred.
+
+        It has no example of an input: MLflow would ask it at once, of whatever data directory there is.
+        """
         manifest = folder / Path(MANIFEST).name
         manifest.write_text(written(release), "utf-8")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # advice on type hints and examples, which the model code follows
+            warnings.simplefilter("ignore")  # advice to give an example
             mlflow.pyfunc.save_model(
                 path=str(folder / "model"),
                 python_model=str(self._model_code),
                 artifacts={"manifest": str(manifest)},
                 pip_requirements=[f"ragstead=={release.provenance.package_version}"],
                 model_config={**_MODEL_CONFIG, "release": release.release_id},
-                input_example=[_QUESTION],
             )
         return folder / "model"
 
