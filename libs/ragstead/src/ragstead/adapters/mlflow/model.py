@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import mlflow
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-
-class Answering(Protocol):
-    """Answers questions by one release."""
-
-    def answer(self, questions: Sequence[str], collection: str) -> list[dict[str, Any]]:
-        """Return an answer for each question, in their order."""
-        ...
-
-
-Opened = Callable[[str, Mapping[str, Any]], Answering]
-"""From the manifest's text and the model's configuration to what answers."""
+Answering = Callable[[str, Mapping[str, Any], Sequence[str]], list[dict[str, Any]]]
+"""From the manifest's text, the model's configuration and the questions to an answer for each."""
 
 
 class ReleaseModel(PythonModel):
@@ -30,12 +21,11 @@ class ReleaseModel(PythonModel):
     `settings`, a configuration file for that; `api_key`; `collection`.
 
     Args:
-        open_answering: Opens what answers, when the first question comes.
+        answering: Answers.
     """
 
-    def __init__(self, open_answering: Opened) -> None:
-        self._open = open_answering
-        self._answering: Answering | None = None
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
         self._manifest = ""
         self._config: Mapping[str, Any] = {}
 
@@ -50,11 +40,9 @@ class ReleaseModel(PythonModel):
         model_input: list[str],
     ) -> list[dict[str, Any]]:
         """Return for each question `answer`, `refused`, `reason`, `p_supported`, `citations` and `release`."""
-        if self._answering is None:
-            self._answering = self._open(self._manifest, self._config)
-        return self._answering.answer(model_input, str(self._config.get("collection") or "default"))
+        return self._answering(self._manifest, self._config, model_input)
 
 
-def become_model(open_answering: Opened) -> None:
+def become_model(answering: Answering) -> None:
     """Tell MLflow, which runs the calling file as a model's code, what the model is."""
-    mlflow.models.set_model(ReleaseModel(open_answering))
+    mlflow.models.set_model(ReleaseModel(answering))
