@@ -26,7 +26,7 @@ class Plant:
 
 
 PLANTS: Mapping[str, Plant] = {
-    "a worse chunker": Plant("tiny-chunks.yaml", None, "citation_precision"),
+    "a worse chunker": Plant("tiny-chunks.yaml", None, "answers_contained"),
     "BM25 off": Plant("bm25-off.yaml", None, "ndcg@10"),
     "a broken prompt": Plant("broken-prompt.yaml", "model.yaml", "answers_contained"),
     "fabricated citations": Plant("fabricated-citations.yaml", "model.yaml", "citations_fabricated"),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +10,7 @@ import typer
 
 from ragstead.errors import InvalidRequest
 from ragstead_cli.output import console
+from ragstead_cli.run_ids import new_run_id
 from ragstead_cli.search import StrategyOption
 from ragstead_cli.verb import Invocation, verb
 
@@ -82,11 +81,6 @@ def register(app: typer.Typer) -> None:
     verb(group, "run", example="ragstead eval run evals/handbook.yaml")(run)
     gate.register(group)
     app.add_typer(group, name="eval")
-
-
-def new_run_id() -> str:
-    """Return a name for a run: the time in UTC, and three random bytes."""
-    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
 
 
 def show_metrics(metrics: Mapping[str, float], run_id: str) -> None:

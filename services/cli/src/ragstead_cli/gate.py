@@ -59,8 +59,8 @@ async def gate(
     """Hold a candidate against the champion on the same questions; exit 3 where it is worse in what blocks."""
     from ragstead.bootstrap.gate import run_gate
     from ragstead.bootstrap.gate_sides import Sides, gate_task
-    from ragstead_cli.evaluate import new_run_id
     from ragstead_cli.output import Bar, log_in_lines, progress_display
+    from ragstead_cli.run_ids import new_run_id
     from ragstead_cli.tracking import tracking
 
     log_in_lines()
