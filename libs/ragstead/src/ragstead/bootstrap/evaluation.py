@@ -22,6 +22,7 @@ from ragstead.ports.evaluated import SourceDocument
 from ragstead.ports.registry import Release
 from ragstead.sentences import spans
 from ragstead.settings import AnswerCacheSettings, Settings, resolve_secret
+from ragstead.settings.tracing import TracingSettings
 
 COLLECTION = "default"
 """Where a suite's questions are asked on a platform of its own."""
@@ -53,7 +54,7 @@ def secrets_of(settings: Settings) -> list[str]:
 
 
 def isolated(settings: Settings, data_dir: Path) -> Settings:
-    """Return settings of a platform with the same pipeline, that touches no store but its own and keeps no answers."""
+    """Return settings of a platform with the same pipeline: stores of its own, no answers kept, nothing traced."""
     deployment = settings.deployment
     embedding = deployment.embedding.model_copy(update={"cache_url": None})
     own = {
@@ -62,6 +63,7 @@ def isolated(settings: Settings, data_dir: Path) -> Settings:
         "milvus_uri": None,
         "answer_cache": AnswerCacheSettings(max_bytes=0),
         "embedding": embedding,
+        "tracing": TracingSettings(mlflow=False),
     }
     return settings.model_copy(update={"deployment": deployment.model_copy(update=own)})
 
