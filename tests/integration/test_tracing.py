@@ -4,78 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
-import signal
-import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import yaml
 
-from integration.platform_process import running
-from integration.trace_receiver import SCORES, TRACES, ReceivedSpan, Receiver, receiving
-from ragstead.pipelines.ingest import Submission
+from integration.trace_receiver import SCORES, TRACES, ReceivedSpan, receiving
+from integration.traced_house import QUESTION, House, housed
 from ragstead.settings import load_settings
 from services.live_server import serving_platform
 from services.scripted_model import HEAD, Step, event, refuses, says, scripted
 
-LEAVE = "Parents take 20 days of leave each year. Lunch is free on Fridays. The harbour master is Maria Lopez."
-SECRETS = "Write to jane.roe@example.com for a badge. Badges are green."
-QUESTION = "How many days of leave do parents take?"
 CALLERS_TRACE, CALLERS_SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-OK, ERROR = 1, 2
-
-
-@dataclass
-class House:
-    """A platform that is traced, and where its traces arrive."""
-
-    url: str
-    langfuse: Receiver
-
-    def ask(self, question: str, headers: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
-        body = {"model": "ragstead", "messages": [{"role": "user", "content": question}], **more}
-        answer = httpx.post(f"{self.url}/v1/chat/completions", json=body, headers=headers, timeout=60)
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
-
-    def traced(self, question: str, **more: Any) -> dict[str, ReceivedSpan]:
-        return self.langfuse.trace(self.ask(question, **more)["rag"]["trace_id"])
-
-    def metrics(self, start: str = "ragstead_trace_") -> dict[str, float]:
-        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
-        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start)}
-
-
-def configured(folder: Path, langfuse: str | None, model: str | None = None, **tracing: Any) -> dict[str, Any]:
-    (folder / "public").write_text("pk-lf-test", "utf-8")
-    (folder / "secret").write_text("sk-lf-test", "utf-8")
-    keys = {"public_key": f"file:{folder / 'public'}", "secret_key": f"file:{folder / 'secret'}"}
-    where = {"langfuse": {"host": langfuse, **keys}} if langfuse else {}
-    deployment: dict[str, Any] = {"tracing": {**where, "interval_s": 0.1, "timeout_s": 2, **tracing}}
-    settings: dict[str, Any] = {"deployment": deployment}
-    if model is not None:
-        described = {"base_url": model, "first_token_s": 5, "between_tokens_s": 5, "connect_s": 1}
-        settings["pipeline"] = {"answer": {"generator": "tiny"}}
-        deployment |= {"generation": {"models": {"tiny": described}}, "answer_cache": {"ttl_s": 0}}
-    return settings
-
-
-@contextmanager
-def housed(folder: Path, receiver: Receiver, model: str | None = None, **tracing: Any) -> Iterator[House]:
-    file = folder / "ragstead.yaml"
-    file.write_text(yaml.safe_dump(configured(folder, receiver.url, model, **tracing)), "utf-8")
-    settings = load_settings(file, data_dir=folder / "data", environ={})
-    documents = [Submission("leave.md", "leave.md", LEAVE.encode()), Submission("b.md", "b.md", SECRETS.encode())]
-    with serving_platform(settings, {"default": documents}) as url:
-        yield House(url, receiver)
+ERROR = 2
 
 
 @pytest.fixture(scope="module")
@@ -481,81 +426,3 @@ def test_feedback_where_nothing_keeps_traces_is_a_conflict_and_no_lie(tmp_path: 
         answer = httpx.post(f"{url}/v1/feedback", json={"response_id": CALLERS_TRACE, "score": 1})
     assert answer.status_code == 409
     assert "deployment.tracing" in answer.json()["error"]["message"]
-
-
-# --- a backend that is slow, down, or refuses -------------------------------------------------------
-
-
-@pytest.mark.parametrize("mode", ["hang", "500", "drop"])
-def test_no_question_waits_for_a_backend_in_trouble_and_what_is_lost_is_counted(tmp_path: Path, mode: str) -> None:
-    with receiving(mode) as receiver:
-        with housed(tmp_path, receiver, max_waiting=100, shutdown_s=1.0, timeout_s=1.0) as house:
-            house.ask(QUESTION)
-            began = time.monotonic()
-            for n in range(60):
-                house.ask(f"{QUESTION} {n}")
-            took_s = time.monotonic() - began
-            key = 'ragstead_trace_spans_total{backend="langfuse",outcome="%s"}'
-            receiver.until(lambda: house.metrics()[key % "dropped"] > 0, within_s=20)
-            receiver.until(lambda: house.metrics()['ragstead_trace_backend_up{backend="langfuse"}'] == 0, within_s=20)
-            assert house.metrics()[key % "sent"] == 0
-            ready = httpx.get(f"{house.url}/health/ready")
-            assert ready.status_code == 200
-            assert "did not take" in ready.json()["dependencies"]["traces in langfuse"]["detail"]
-            began = time.monotonic()
-        assert time.monotonic() - began < 6  # the bound, and the rest of the platform's end
-    assert took_s < 20
-
-
-def test_backend_that_comes_back_gets_what_waited(tmp_path: Path) -> None:
-    with receiving("500") as receiver, housed(tmp_path, receiver) as house:
-        trace_id = house.ask(QUESTION)["rag"]["trace_id"]
-        receiver.until(lambda: bool(receiver.requests))
-        receiver.mode = "ok"
-        assert "generate" in receiver.trace(trace_id)
-        key = 'ragstead_trace_spans_total{backend="langfuse",outcome="%s"}'
-        receiver.until(lambda: house.metrics()[key % "sent"] == len(receiver.spans))
-        assert house.metrics()[key % "failed"] == 0
-
-
-def test_scores_that_are_refused_one_by_one_are_counted(tmp_path: Path) -> None:
-    with receiving("207") as receiver, housed(tmp_path, receiver) as house:
-        house.traced(QUESTION)
-        lost = 'ragstead_trace_scores_total{backend="langfuse",outcome="failed"}'
-        receiver.until(lambda: house.metrics()[lost] == 1)
-        assert house.metrics()['ragstead_trace_scores_total{backend="langfuse",outcome="sent"}'] == 2
-
-
-def test_sample_of_none_sends_nothing_and_answers_all_the_same(tmp_path: Path) -> None:
-    with receiving() as receiver:
-        with housed(tmp_path, receiver, sample_rate=0) as house:
-            answer = house.ask(QUESTION)
-            given = {"response_id": answer["id"], "score": 1}
-            assert httpx.post(f"{house.url}/v1/feedback", json=given).status_code == 404
-        assert receiver.requests == []
-    assert len(answer["rag"]["trace_id"]) == 32
-
-
-@pytest.mark.parametrize("mode", ["ok", "hang"])
-def test_process_ends_in_time_and_leaves_no_child(tmp_path: Path, mode: str) -> None:
-    with receiving(mode) as receiver:
-        shutdown_s = 15.0 if mode == "ok" else 1.0
-        settings = configured(tmp_path, receiver.url, shutdown_s=shutdown_s, interval_s=30.0, timeout_s=30.0)
-        with running(tmp_path, settings) as (process, url):
-            document = {"documents": [{"document_id": "leave.md", "text": LEAVE}]}
-            assert httpx.post(f"{url}/v1/vector_stores/default/documents", json=document).status_code == 202
-            House(url, receiver).ask("Nothing of that sort?")
-            time.sleep(1.0)
-            children = _children(process.pid)
-            process.send_signal(signal.SIGTERM)
-            began = time.monotonic()
-            assert process.wait(30) == 0
-            assert mode == "ok" or time.monotonic() - began < 8
-        assert not [child for child in children if Path(f"/proc/{child}").exists()]
-        if mode == "ok":
-            assert "answer" in {one.name for one in receiver.spans}  # sent at the end, not after thirty seconds
-
-
-def _children(pid: int) -> list[str]:
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return listed.stdout.split()
