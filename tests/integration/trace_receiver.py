@@ -58,14 +58,14 @@ class Receiver:
             out.setdefault(one.trace_id, []).append(one)
         return out
 
-    def until(self, condition: Callable[[], bool], within_s: float = 15.0) -> None:
+    def until(self, condition: Callable[[], bool], within_s: float = 60.0) -> None:
         """Wait for something to have come."""
         until = time.monotonic() + within_s
         while not condition():
             assert time.monotonic() < until, (self.requests, [one.name for one in self.spans])
             time.sleep(0.02)
 
-    def trace(self, trace_id: str, within_s: float = 15.0) -> dict[str, ReceivedSpan]:
+    def trace(self, trace_id: str, within_s: float = 60.0) -> dict[str, ReceivedSpan]:
         """The spans of a trace by name, once its root is there."""
         self.until(lambda: any(one.name in ("answer", "search") for one in self.traces().get(trace_id, [])), within_s)
         return {one.name: one for one in reversed(self.traces()[trace_id])}

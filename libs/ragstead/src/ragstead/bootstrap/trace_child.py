@@ -29,13 +29,13 @@ _REST_OF_A_NEIGHBOUR = 9.0
 
 def main() -> None:
     """Serve the parent until it says no more."""
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
     lines = sys.stdin.buffer
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get among the replies
     given = orjson.loads(lines.readline() or b"{}")
     deliveries = _open(given.get("backends", {}))
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)  # once the libraries are there, or the first traces would be long in coming
     over = threading.Event()
     reporting = threading.Thread(target=_report, args=(replies, [one for one, _ in deliveries], over))
     reporting.start()
