@@ -34,8 +34,6 @@ def main() -> None:
     os.dup2(2, 1)  # what a library prints must not get among the replies
     given = orjson.loads(lines.readline() or b"{}")
     deliveries = _open(given.get("backends", {}))
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)  # once the libraries are there, or the first traces would be long in coming
     over = threading.Event()
     reporting = threading.Thread(target=_report, args=(replies, [one for one, _ in deliveries], over))
     reporting.start()
@@ -53,14 +51,15 @@ Known = Callable[[WrittenTrace], Sequence[WrittenScore]]
 
 def _open(backends: Mapping[str, Any]) -> list[tuple[Delivery, Known]]:
     openers: Mapping[str, Callable[..., tuple[TraceBackend, Known]]] = {"langfuse": _langfuse, "mlflow": _mlflow}
-    out = []
+    opened = []
     for name, told in backends.items():
         waiting, interval_s = told.pop("waiting"), told.pop("interval_s")
         rest = _REST_OF_A_NEIGHBOUR if name == "mlflow" and not told["far"] else 0.0
-        backend, known = openers[name](**told)
         limits = DeliveryLimits(waiting=waiting, interval_s=interval_s, rest=rest)
-        out.append((Delivery(backend, limits), known))
-    return out
+        opened.append((*openers[name](**told), limits))
+    if hasattr(os, "nice"):  # for this thread and those to come; not before, or imports would take for ever
+        os.nice(_NICENESS)
+    return [(Delivery(backend, limits), known) for backend, known, limits in opened]
 
 
 def _langfuse(
