@@ -148,3 +148,21 @@ def test_a_weighing_of_a_hand_computed_case() -> None:
     weighing = read_weighing({"bias": -1, "features": {"a": [2, 4, 8], "b": [0, 1, 1]}}, ["a", "b"])
     assert weighing.log_odds([3, 1]) == pytest.approx(-1 + 8 * (3 - 2) / 4 + 1)
     assert weighing.probability([1.5, 0]) == pytest.approx(1 / (1 + 2.718281828**2))
+
+
+RECORDS = (
+    "courses.for: Everyone\ncourses.length: 90 minutes, online\ncourses.renewal: The course is renewed every year.\n"
+    * 9
+)
+
+
+def test_lines_quoted_as_they_stand_are_supported_however_long_they_are() -> None:
+    claim = "Everyone courses.length: 90 minutes, online courses.renewal: The course is renewed every year."
+    assert groundedness(claim, ["Something else.", RECORDS]) == 1.0
+    assert groundedness(claim.replace("90", "80"), [RECORDS]) < 1.0
+
+
+@pytest.mark.parametrize("claim", ["The fee is waived", "fee is waived for members", "waived"])
+def test_part_of_a_sentence_quoted_as_it_stands_is_weighed_like_any_claim(claim: str) -> None:
+    denied = "Nobody should believe that the fee is waived for members, whatever the leaflet says."
+    assert groundedness(claim, [denied]) < 1.0

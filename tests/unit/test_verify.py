@@ -101,6 +101,13 @@ def test_last_piece_comes_through_with_its_usage() -> None:
     assert released[-1] == Piece("", finish_reason="stop", prompt_tokens=3, completion_tokens=4)
 
 
+def test_index_of_a_list_in_quoted_data_is_no_mark() -> None:
+    claim = read_claim("courses[0].title: First aid courses[0].days: 2 [3].")
+    assert claim.passages == (3,)
+    assert claim.words == "courses[0].title: First aid courses[0].days: 2"
+    assert read_claim("It rose [1].Then it fell [2].").passages == (1, 2)
+
+
 def test_claim_keeps_its_closing_punctuation_apart() -> None:
     assert read_claim("It rose by 40 % [1][3].") == read_claim("It rose by 40 % [1] [3].")
     assert read_claim("It rose [1]!").closing == "!"

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from ragstead.model import Verdict
 
-MARK = re.compile(r"\s?\[(\d{1,3})\]")
+MARK = re.compile(r"\s?\[(\d{1,3})\](?!\w|\.[a-z_])")
+"""Not the index of a list in a quoted document, `courses[0].title`, which names no passage."""
 _WORD = re.compile(r"\w+(?:[.,:]\d+)*")
 _NEGATIONS = frozenset({"no", "not", "never", "none", "without", "cannot", "nor", "neither"})
 _SUPPORTED = 0.9
