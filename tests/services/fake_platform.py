@@ -43,6 +43,7 @@ from ragstead.ports.reranker import Reranker
 from ragstead.ports.tracer import Tracer
 from ragstead.relevance import TermWeights
 from ragstead.settings import DeploymentSettings, Settings
+from ragstead.testing.answer_traces import MemoryAnswerTraces
 from ragstead.testing.conversations import MemoryConversations
 from ragstead.testing.fakes import HashEncoder, InlinePool
 from ragstead.testing.tracing import RecordingTracer
@@ -323,6 +324,7 @@ class FakePlatform:
         self.reranker: Reranker | None = None
         self.tracer: Tracer = RecordingTracer()
         self.relays: dict[str, ModelRelay] = {}
+        self.answer_traces: MemoryAnswerTraces | None = None
         self.ready = {"metadata": (True, "answers"), "vectors": (True, "answers")}
 
     async def create_collection(self, name: str, metadata: Mapping[str, str]) -> Collection:

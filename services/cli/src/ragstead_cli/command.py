@@ -21,7 +21,7 @@ from ragstead.errors import (
     Unauthenticated,
     Unavailable,
 )
-from ragstead_cli import ask, configuration, doctor, documents, evaluate, ingest, models, release, search, serve
+from ragstead_cli import ask, configuration, doctor, documents, evaluate, ingest, models, release, replay, search, serve
 from ragstead_cli.errors import Missing
 from ragstead_cli.output import say
 
@@ -39,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (serve, ingest, documents, search, ask, evaluate, release, models, doctor, configuration):
+for part in (serve, ingest, documents, search, ask, evaluate, release, replay, models, doctor, configuration):
     part.register(app)
 
 

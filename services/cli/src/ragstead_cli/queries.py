@@ -95,7 +95,11 @@ async def rank_all(
 async def ask(api: Api, question: str, options: Options) -> Json:
     """Return the answer's parts: answer, refused, reason, p_supported, citations, receipt."""
     body: dict[str, Any] = {"model": "ragstead", "messages": [{"role": "user", "content": question}]}
-    view = await api.post("/v1/chat/completions", {**body, "rag": options.body()})
+    return answer_parts(await api.post("/v1/chat/completions", {**body, "rag": options.body()}))
+
+
+def answer_parts(view: Json) -> Json:
+    """Return the parts of an answer from the body of a chat completion."""
     rag = dict(view["rag"])
     rag.pop("debug", None)
     verdict = {name: rag.pop(name) for name in ("refused", "reason", "p_supported")}

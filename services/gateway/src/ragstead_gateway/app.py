@@ -23,6 +23,7 @@ from ragstead_gateway.relaying import RelayCounter
 from ragstead_gateway.search import search_router
 from ragstead_gateway.store_files import store_files_router
 from ragstead_gateway.stores import stores_router
+from ragstead_gateway.traces import traces_router
 from ragstead_serving.app import create_service
 from ragstead_serving.embedding_metrics import EmbeddingMetrics
 from ragstead_serving.embeddings import EMBEDDINGS_PATHS, Embeddings, embedding_model_views, embeddings_router
@@ -73,6 +74,7 @@ def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
         app.include_router(router(platform))
     app.include_router(conversations_router(platform))
     app.include_router(feedback_router(platform))
+    app.include_router(traces_router(platform))
     app.include_router(embeddings_router(embeddings))
     EmbeddingMetrics(metrics.registry, platform.embedding)
     TracingMetrics(metrics.registry, platform.tracer)

@@ -9,6 +9,7 @@ from ragstead.model import Answer, Collection, StoredFile
 from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.ingest import Submission
 from ragstead.pipelines.retrieve import SearchRequest, SearchResult
+from ragstead.ports.answer_traces import AnswerTraces
 from ragstead.ports.blob_store import BlobStore
 from ragstead.ports.collections import Collections
 from ragstead.ports.conversations import Conversations, ConversationTurns
@@ -153,6 +154,11 @@ class Platform(Protocol):
     @property
     def tracer(self) -> Tracer:
         """What takes judgements of answers."""
+        ...
+
+    @property
+    def answer_traces(self) -> AnswerTraces | None:
+        """Answers as their traces tell, where traces are kept."""
         ...
 
     async def create_collection(self, name: str, metadata: Mapping[str, str]) -> Collection:

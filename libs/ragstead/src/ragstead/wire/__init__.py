@@ -98,6 +98,7 @@ from ragstead.wire.stores import (
     VectorStoreSearchView,
     VectorStoreView,
 )
+from ragstead.wire.traces import TracedAnswerView, TracedPassageView, TracedQuoteView
 
 __all__ = [
     "Annotation",
@@ -168,6 +169,9 @@ __all__ = [
     "SubmittedView",
     "TextDocument",
     "TextDocuments",
+    "TracedAnswerView",
+    "TracedPassageView",
+    "TracedQuoteView",
     "Usage",
     "VectorStoreBody",
     "VectorStoreChange",
