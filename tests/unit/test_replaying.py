@@ -23,7 +23,9 @@ def test_another_release_is_named_before_the_words_that_it_changed() -> None:
 
 
 def test_white_space_alone_is_no_difference() -> None:
-    assert differences(THEN, replace(THEN, answer=" 27  days [1].\n", quotes=(("leave.md", "27 days\nof leave"),))) == ()
+    assert (
+        differences(THEN, replace(THEN, answer=" 27  days [1].\n", quotes=(("leave.md", "27 days\nof leave"),))) == ()
+    )
 
 
 def test_a_probability_differs_from_half_a_hundredth_on() -> None:

@@ -20,7 +20,8 @@ TraceArgument = Annotated[
     str, typer.Argument(metavar="TRACE_ID", help="`trace_id` of an answer's receipt.", show_default=False)
 ]
 ReleaseOption = Annotated[
-    str | None, typer.Option("--release", metavar="R", help="Release that answers now; the one that serves if not given.")
+    str | None,
+    typer.Option("--release", metavar="R", help="Release that answers now; the one that serves if not given."),
 ]
 
 

@@ -34,7 +34,9 @@ UnanswerableOption = Annotated[
 NameOption = Annotated[
     str | None, typer.Option("--id", metavar="NAME", help="The case's id; one of the trace's if not given.")
 ]
-TagOption = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag of the case; may be repeated.")]
+TagOption = Annotated[
+    list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag of the case; may be repeated.")
+]
 
 
 async def add(
@@ -48,7 +50,7 @@ async def add(
 ) -> None:
     """Freeze a traced question as a case of a suite, with the passages that it was answered from.
 
-    What a right answer holds is for you to say, with --answer or --unanswerable: that of the trace may be the wrong one.
+    What is right is for you to say, with --answer or --unanswerable: the traced answer may be wrong.
     """
     from ragstead_cli.replay import traced_answer
     from ragstead_cli.session import connect
@@ -119,7 +121,7 @@ def with_case(suite: str, case: Json) -> str:
     """Return the text of a suite with one more case, indented as the others are."""
     import yaml
 
-    before = suite if suite.strip() else f"name: traced\nquestions:\n"
+    before = suite if suite.strip() else "name: traced\nquestions:\n"
     found = _ITEM.search(before)
     indent = found.group(1) if found else "  "
     dumped = yaml.safe_dump([case], sort_keys=False, allow_unicode=True, width=110)
