@@ -1,0 +1,110 @@
+"""From the spans of a trace, as a store gives them back, to the answer that it is of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ragstead.errors import NotFound
+from ragstead.ports.answer_traces import TracedAnswer, TracedPassage, TracedQuote
+
+_SEARCHES = ("retrieve", "weigh")
+_ASKED = ("k", "strategy")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSpan:
+    """A span as it comes back.
+
+    Attributes:
+        name: What was done.
+        parent_id: Of the span that it is part of; empty for the root.
+        input: What it worked from, as JSON values.
+        output: What came of it.
+        facts: Ids, numbers and names.
+    """
+
+    name: str
+    parent_id: str
+    input: object
+    output: object
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+def traced_answer(trace_id: str, spans: Sequence[ReadSpan]) -> TracedAnswer:
+    """Return the answer that the spans, in the order in which they began, are of.
+
+    The question is the one that was searched, where one search was made; an agent's is as it was asked.
+
+    Raises:
+        NotFound: If they are of no answer, of one that broke off, or without its contents.
+    """
+    root = next((one for one in spans if one.name == "answer"), None)
+    if root is None:
+        raise NotFound("traced answer", trace_id, "that trace is of something else")
+    asked, told = _mapping(root.input), _mapping(root.output)
+    if "question" not in asked or "answer" not in told:
+        raise NotFound("traced answer", trace_id, "it broke off, or contents were not captured")
+    searches = [one for one in spans if one.name in _SEARCHES]
+    facts = root.facts
+    question = searches[0].input if len(searches) == 1 else asked["question"]
+    return TracedAnswer(
+        trace_id=trace_id,
+        question=str(question),
+        collection=str(facts.get("collection", "default")),
+        collection_version=int(_number(facts.get("collection_version"))),
+        release=str(facts.get("release", "")),
+        model=str(facts.get("answered_by", "")),
+        answer=str(told["answer"]),
+        refused=bool(facts.get("refused")),
+        reason=str(facts["reason"]) if facts.get("reason") else None,
+        p_supported=_number(facts.get("p_supported")),
+        asked=_asked(facts),
+        quotes=tuple(_quote(one) for one in _mappings(told.get("citations"))),
+        passages=tuple(_distinct(_passage(one) for search in searches for one in _mappings(search.output))),
+    )
+
+
+def _asked(facts: Mapping[str, object]) -> dict[str, object]:
+    asked = {name: facts[f"asked_{name}"] for name in _ASKED if facts.get(f"asked_{name}")}
+    if facts.get("asked_filter"):
+        asked["filter"] = json.loads(str(facts["asked_filter"]))
+    if facts.get("asked_agent"):
+        asked["model"] = "ragstead-agent"
+    return asked
+
+
+def _passage(given: Mapping[str, object]) -> TracedPassage:
+    meta = _mapping(given.get("metadata"))
+    return TracedPassage(
+        str(meta.get("document_id", "")),
+        str(given.get("id", "")),
+        str(meta.get("filename", "")),
+        str(given.get("page_content", "")),
+        _number(meta.get("score")),
+    )
+
+
+def _quote(given: Mapping[str, object]) -> TracedQuote:
+    return TracedQuote(str(given.get("document_id", "")), str(given.get("filename", "")), str(given.get("quote", "")))
+
+
+def _distinct(passages: Iterable[TracedPassage]) -> Iterator[TracedPassage]:
+    seen: set[str] = set()
+    for one in passages:
+        if one.chunk_id not in seen:
+            seen.add(one.chunk_id)
+            yield one
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mappings(value: object) -> list[Mapping[str, object]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0
