@@ -145,7 +145,8 @@ def test_other_owner_is_shown_what_is_kept() -> None:
 
 
 def test_every_field_of_a_request_is_in_the_key_or_said_not_to_be() -> None:
-    told = {"question", "messages", "collection", "affinity", "owner", "conversation_id", "private", "trace"}
+    kept_by_the_server = {"owner", "conversation_id", "private"}
+    told = {"question", "messages", "collection", "affinity", "release", "trace", *kept_by_the_server}
     keyed = {"filter", "k", "strategy", "sampling", "template", "history_may_leave", "agent"}
     assert {one.name for one in fields(AskRequest)} - told == keyed
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import pytest
 
-from ragstead.errors import Conflict, Unavailable
+from ragstead.errors import Conflict, NotFound, Unavailable
 from ragstead.model import Answer, Receipt
 from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.following import ChampionFollower, FollowingParts
-from ragstead.pipelines.live_release import Composition, LiveRelease
+from ragstead.pipelines.live_release import NAMED_AT_ONCE, Composition, LiveRelease
 from ragstead.pipelines.retrieve import SearchRequest, SearchResult
 from ragstead.ports.registry import Promotion, Release
 from ragstead.releases import release_of
@@ -65,6 +66,57 @@ def test_answer_that_has_begun_ends_on_its_release_which_is_closed_after_it() ->
         await live.sweep()
         await live.sweep()
         assert (old.closed, new.closed) == (1, 0)
+
+    asyncio.run(scenario())
+
+
+def test_request_that_names_a_release_is_answered_by_it_and_leaves_the_live_one_live() -> None:
+    async def scenario() -> None:
+        composed: list[Stamping] = []
+
+        async def compose(release_id: str) -> Composition:
+            composed.append(Stamping(release_id))
+            return composed[-1].composed()
+
+        live = LiveRelease(Stamping("r-live").composed(), compose)
+        for name in ("r-1", "r-1", "r-live", "r-2"):
+            assert (await live.answer(replace(ASK, release=name))).receipt.release == name
+        assert [one.name for one in composed] == ["r-1", "r-2"]
+        assert await release_on(live) == "r-live"
+        await live.close()
+        assert [one.closed for one in composed] == [1, 1]
+
+    asyncio.run(scenario())
+
+
+def test_named_release_that_was_not_used_for_long_is_closed_once_it_has_answered() -> None:
+    async def scenario() -> None:
+        gates = {"r-0": asyncio.Event()}
+        composed: dict[str, Stamping] = {}
+
+        async def compose(release_id: str) -> Composition:
+            composed[release_id] = Stamping(release_id, gates.get(release_id))
+            return composed[release_id].composed()
+
+        live = LiveRelease(Stamping("r-live").composed(), compose)
+        first = asyncio.create_task(live.answer(replace(ASK, release="r-0")))
+        await asyncio.sleep(0)
+        for n in range(1, NAMED_AT_ONCE + 1):
+            await live.answer(replace(ASK, release=f"r-{n}"))
+        assert composed["r-0"].closed == 0
+        gates["r-0"].set()
+        assert (await first).receipt.release == "r-0"
+        await live.sweep()
+        assert composed["r-0"].closed == 1
+
+    asyncio.run(scenario())
+
+
+def test_release_named_where_none_can_be_had_is_not_found() -> None:
+    async def scenario() -> None:
+        live = LiveRelease(Stamping("r-live").composed())
+        with pytest.raises(NotFound, match="no MLflow"):
+            await live.answer(replace(ASK, release="r-other"))
 
     asyncio.run(scenario())
 

@@ -58,6 +58,7 @@ def ask_request(
         conversation_id=body.rag.conversation_id,
         owner=owner,
         agent=body.model == AGENT,
+        release=body.rag.release,
         trace=read_traceparent(traceparent, body.user or "", body.metadata),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
@@ -62,7 +63,8 @@ async def open_live_release(
     served = await file.read() if serving.champion else None
     kept = served.champion if served is not None else None
     followed = await _honoured(composer, kept) if kept is not None and follows else None
-    live = LiveRelease(followed or await composer.of_blueprint(own))
+    champions = _open_champions(settings, serving.mlflow_url, stack) if serving.mlflow_url is not None else None
+    live = LiveRelease(followed or await composer.of_blueprint(own), _named(composer, champions))
     stack.push_async_callback(live.close)
 
     async def compose(release: Release | None) -> Composition:
@@ -76,14 +78,25 @@ async def open_live_release(
 
     if serving.champion:
         await keep(kept)
-    if not follows or serving.mlflow_url is None:
+    if not follows or champions is None:
         return live, None
-    parts = FollowingParts(_open_champions(settings, serving.mlflow_url, stack), compose, keep, live)
+    parts = FollowingParts(champions, compose, keep, live)
     seen = kept.release_id if kept is not None and followed is not None else None
     follower = ChampionFollower(parts, settings.deployment.mlflow.poll_s, seen)
     following = asyncio.create_task(follower.run(), name="champion")
     stack.push_async_callback(_stopped, following)
     return live, follower
+
+
+def _named(composer: Composer, champions: Champions | None) -> Callable[[str], Awaitable[Composition]] | None:
+    """Return what composes releases that requests name."""
+    if champions is None:
+        return None
+
+    async def compose(release_id: str) -> Composition:
+        return await composer.of_release(await champions.release(release_id))
+
+    return compose
 
 
 async def _honoured(composer: Composer, release: Release) -> Composition | None:

@@ -33,6 +33,7 @@ class AskRequest:
         owner: Who asks, as far as conversations go.
         history_may_leave: Whether a hosted model may read the conversation; the evidence has a word of its own.
         agent: Whether to search several times.
+        release: Id of the release that answers; None for the one that is live.
         trace: Where its trace begins.
         private: Whether it is a turn of a conversation that its owner may delete, and is written down nowhere else.
     """
@@ -51,6 +52,7 @@ class AskRequest:
     history_may_leave: bool = True
     private: bool = False
     agent: bool = False
+    release: str | None = None
     trace: TraceContext = field(default_factory=TraceContext, compare=False)
 
     def __post_init__(self) -> None:

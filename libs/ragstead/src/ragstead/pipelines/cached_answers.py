@@ -21,9 +21,11 @@ from ragstead.ports.cache import Cache
 _FORMAT = "answer 1"
 """Of keys and entries; another one makes all that is kept a miss."""
 _ANSWERS: TypeAdapter[Answer] = TypeAdapter(Answer)
-_TOLD_OTHERWISE = {"question", "messages", "collection", "affinity", "owner", "conversation_id", "private", "trace"}
-"""Fields of a request that stand in the key in another form, or, as affinity, by what follows from them; three
-are of conversations that the server keeps, whose answers are kept nowhere else; a trace says nothing of an answer."""
+_OF_CONVERSATIONS = {"owner", "conversation_id", "private"}
+"""Fields of a request for those that the server keeps, whose answers are kept nowhere else."""
+_TOLD_OTHERWISE = {"question", "messages", "collection", "affinity", "release", "trace", *_OF_CONVERSATIONS}
+"""Those, and others that stand in the key in another form, or, as affinity, by what follows from them; a trace
+says nothing of an answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from ragstead.errors import NotFound
 from ragstead.model import Answer
 from ragstead.pipelines.asking import Answerer, AskRequest, answer_of
 from ragstead.pipelines.retrieve import SearchRequest, SearchResult
@@ -43,17 +44,25 @@ class Composition:
     running: int = 0
 
 
+NAMED_AT_ONCE = 2
+"""Compositions of releases that requests name which are kept for the next request."""
+
+
 class LiveRelease:
     """Passes requests to the release that is live when they come, which they end on whatever becomes live meanwhile.
 
-    Belongs to one event loop, where an exchange is one assignment: no request sees two releases.
+    A request may name another release; the last few of those stay composed. Belongs to one event loop, where an
+    exchange is one assignment: no request sees two releases.
 
     Args:
         first: Live until another is.
+        named: Composes a release by its id, for requests that name it; None: they may not.
     """
 
-    def __init__(self, first: Composition) -> None:
+    def __init__(self, first: Composition, named: Callable[[str], Awaitable[Composition]] | None = None) -> None:
         self._live = first
+        self._compose_named = named
+        self._named: dict[str, Composition] = {}
         self._leaving: list[Composition] = []
 
     @property
@@ -76,9 +85,9 @@ class LiveRelease:
 
     async def close(self) -> None:
         """Close all, done or not: nobody asks any more."""
-        for one in (*self._leaving, self._live):
+        for one in (*self._leaving, *self._named.values(), self._live):
             await one.close()
-        self._leaving = []
+        self._leaving, self._named = [], {}
 
     async def search(self, request: SearchRequest) -> SearchResult:
         """Return the best hits.
@@ -87,7 +96,7 @@ class LiveRelease:
             NotFound: If the collection is not there.
             Unavailable: If a part is down.
         """
-        with self._lease() as composition:
+        with _lease(self._live) as composition:
             return await composition.retriever.search(request)
 
     async def answer(self, request: AskRequest) -> Answer:
@@ -106,16 +115,39 @@ class LiveRelease:
             NotFound: If the collection is not there.
             Unavailable: If a part is down.
         """
-        with self._lease() as composition:
-            async with aclosing(composition.answerer.stream(request)) as pieces:
+        with _lease(await self._wanted(request.release)) as composition:
+            async with aclosing(composition.answerer.stream(replace(request, release=None))) as pieces:
                 async for piece in pieces:
                     yield piece
 
-    @contextmanager
-    def _lease(self) -> Iterator[Composition]:
-        composition = self._live
-        composition.running += 1
-        try:
-            yield composition
-        finally:
-            composition.running -= 1
+    async def _wanted(self, release_id: str | None) -> Composition:
+        """Return the composition of a release; whoever leases it does so before anything else happens."""
+        if release_id in (None, self._live.release_id):
+            return self._live
+        while release_id not in self._named:  # others may push it out again while it is opened
+            await self._open_named(release_id)
+        self._named[release_id] = composition = self._named.pop(release_id)  # the one used last, last
+        return composition
+
+    async def _open_named(self, release_id: str) -> None:
+        if self._compose_named is None:
+            raise NotFound(
+                "release", release_id, f"this platform knows of none but {self.release_id}, as no MLflow runs"
+            )
+        composed = await self._compose_named(release_id)
+        if release_id in self._named:  # another request was faster
+            self._leaving.append(composed)
+        else:
+            self._named[release_id] = composed
+        while len(self._named) > NAMED_AT_ONCE:
+            self._leaving.append(self._named.pop(next(iter(self._named))))
+        await self.sweep()
+
+
+@contextmanager
+def _lease(composition: Composition) -> Iterator[Composition]:
+    composition.running += 1
+    try:
+        yield composition
+    finally:
+        composition.running -= 1

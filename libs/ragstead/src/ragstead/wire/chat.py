@@ -45,6 +45,7 @@ class RagOptions(Body):
     strategy: StrategyName | None = None
     conversation_id: str | None = None
     template: str | None = None
+    release: str | None = Field(default=None, pattern="^r-[0-9a-f]{12}$")
 
 
 class ChatBody(Body):
