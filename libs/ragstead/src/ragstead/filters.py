@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from ragstead.errors import InvalidRequest
 from ragstead.model import Attributes, AttributeValue
@@ -62,6 +62,15 @@ def parse_filter(value: object) -> Filter | None:
     if _size(parsed) > _MAX_COMPARISONS:
         raise _bad("filter", f"has more than {_MAX_COMPARISONS} comparisons")
     return parsed
+
+
+def filter_document(given: Filter) -> dict[str, Any]:
+    """Return the JSON value that `parse_filter` reads as this filter."""
+    if isinstance(given, Compound):
+        return {"type": given.operator, "filters": [filter_document(one) for one in given.filters]}
+    if isinstance(given, Membership):
+        return {"type": "in", "key": given.key, "value": list(given.values)}
+    return {"type": given.operator, "key": given.key, "value": given.value}
 
 
 def matches(condition: Filter | None, attributes: Attributes) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +9,6 @@ from ragstead.errors import NotFound
 from ragstead.ports.answer_traces import TracedAnswer, TracedPassage, TracedQuote
 
 _SEARCHES = ("retrieve", "weigh")
-_ASKED = ("k", "strategy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +58,10 @@ def traced_answer(trace_id: str, spans: Sequence[ReadSpan]) -> TracedAnswer:
         refused=bool(facts.get("refused")),
         reason=str(facts["reason"]) if facts.get("reason") else None,
         p_supported=_number(facts.get("p_supported")),
-        asked=_asked(facts),
+        asked=dict(_mapping(asked.get("asked"))),
         quotes=tuple(_quote(one) for one in _mappings(told.get("citations"))),
         passages=tuple(_distinct(_passage(one) for search in searches for one in _mappings(search.output))),
     )
-
-
-def _asked(facts: Mapping[str, object]) -> dict[str, object]:
-    asked = {name: facts[f"asked_{name}"] for name in _ASKED if facts.get(f"asked_{name}")}
-    if facts.get("asked_filter"):
-        asked["filter"] = json.loads(str(facts["asked_filter"]))
-    if facts.get("asked_agent"):
-        asked["model"] = "ragstead-agent"
-    return asked
 
 
 def _passage(given: Mapping[str, object]) -> TracedPassage:

@@ -74,12 +74,13 @@ async def run(
 
 def register(app: typer.Typer) -> None:
     """List the verbs."""
-    from ragstead_cli import gate
+    from ragstead_cli import gate, traced_cases
 
     group = typer.Typer(help="Measure ranking and answers, and gate releases.", rich_markup_mode=None)
     group.callback()(_group)
     verb(group, "run", example="ragstead eval run evals/handbook.yaml")(run)
     gate.register(group)
+    traced_cases.register_add(group)
     app.add_typer(group, name="eval")
 
 

@@ -103,12 +103,12 @@ def _append(path: Path, case: Json) -> None:
         Conflict: If the suite has a case of that id.
         InvalidRequest: If the file is no suite.
     """
+    from ragstead.evaluation.suites import read_suite
     from ragstead_cli.replaced_file import replaced_file
-    from ragstead_cli.suite_evaluation import read_suite
 
     before = ""
     if path.exists():
-        if any(one.id == case["id"] for one in read_suite(path)):
+        if any(one.id == case["id"] for one in read_suite(path).questions):
             raise Conflict(f"{path} has a case {case['id']!r} already; give another with --id")
         before = path.read_text("utf-8")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ def traces_router(platform: Platform) -> APIRouter:
     async def retrieve_trace(trace_id: TraceId) -> Response:
         """Show a question, its answer and the passages that it was made from; seconds after the answer."""
         if platform.answer_traces is None:
-            raise NotFound("trace", trace_id, "no traces are kept; deployment.tracing says where to")
+            raise NotFound("trace", trace_id, "no MLflow keeps traces here; `ragstead up --mlflow` starts one")
         return JsonResponse(TracedAnswerView.model_validate(asdict(await platform.answer_traces.find(trace_id))))
 
     return router

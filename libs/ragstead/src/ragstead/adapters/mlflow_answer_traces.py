@@ -17,11 +17,19 @@ class MlflowAnswerTraces:
     """Is `AnswerTraces` on an MLflow server.
 
     Args:
-        http: A client on the server's address; closing it is its maker's.
+        url: Of the server.
+        token: Bearer token that it asks for, or None.
+        timeout_s: For one request.
     """
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
+    def __init__(self, url: str, token: str | None, timeout_s: float) -> None:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        # Loopback or the user's own server: no proxy of the environment's.
+        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout_s, trust_env=False)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
 
     async def find(self, trace_id: str) -> TracedAnswer:
         """Return the answer of a trace.
@@ -56,7 +64,7 @@ def _read(span: dict[str, object]) -> ReadSpan:
 
 def _values(pairs: object) -> dict[str, object]:
     """Return OTLP's list of keys and values as a mapping."""
-    return {str(one["key"]): _value(one["value"]) for one in pairs} if isinstance(pairs, list) else {}
+    return {str(one["key"]): _value(one.get("value", {})) for one in pairs} if isinstance(pairs, list) else {}
 
 
 def _value(value: dict[str, object]) -> object:

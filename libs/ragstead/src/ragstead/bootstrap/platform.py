@@ -40,13 +40,14 @@ from ragstead.bootstrap.indexes import LocalIndexes
 from ragstead.bootstrap.live import Serving, open_live_release
 from ragstead.bootstrap.plans import chunker_of, index_identity_of, recipe_of
 from ragstead.bootstrap.reranking import open_reranker
-from ragstead.bootstrap.tracing import Tracing, open_tracing, with_mlflow
+from ragstead.bootstrap.tracing import Tracing, open_answer_traces, open_tracing, with_mlflow
 from ragstead.errors import RagsteadError
 from ragstead.model import Collection, StoredFile
 from ragstead.pipelines.following import ChampionFollower
 from ragstead.pipelines.ingest import IngestPipeline, IngestPlan
 from ragstead.pipelines.ingest_worker import IngestParts, IngestWorker
 from ragstead.pipelines.live_release import LiveRelease
+from ragstead.ports.answer_traces import AnswerTraces
 from ragstead.ports.blob_store import BlobStore
 from ragstead.ports.collections import Collections
 from ragstead.ports.conversations import Conversations, ConversationTurns
@@ -101,6 +102,7 @@ class Platform:
         embedding: What embeds.
         reranker: What scores passages against a question, if anything does.
         tracer: What takes traces, and judgements of them.
+        answer_traces: Answers read back from there; None where they can't be.
     """
 
     settings: Settings
@@ -121,6 +123,7 @@ class Platform:
     embedding: EmbeddingModel
     reranker: Reranker | None
     tracer: Tracer
+    answer_traces: AnswerTraces | None
     _worker: IngestWorker
     _vectors: MilvusServer
     _index_identity: str
@@ -218,7 +221,8 @@ async def open_platform(settings: Settings, serving: Serving = _AS_CONFIGURED) -
         composer = Composer(_foundations(settings, stores, models, tracing, stack))
         answering = await open_live_release(composer, stores.pool, stack, serving)
         relays = open_relays(settings, stack)
-        yield _assemble(settings, lock, stores, models, (ingestor, worker), answering, (relays, tracing.tracer))
+        beside = _Beside(relays, tracing.tracer, open_answer_traces(settings, stack))
+        yield _assemble(settings, lock, stores, models, (ingestor, worker), answering, beside)
 
 
 def _mark_running(data_dir: Path, stack: AsyncExitStack) -> bool:
@@ -319,6 +323,15 @@ def _ingestion(
     return ingestor, worker
 
 
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What stands beside the pipelines."""
+
+    relays: Mapping[str, ModelRelay]
+    tracer: Tracer
+    answer_traces: AnswerTraces | None
+
+
 def _foundations(
     settings: Settings, stores: _Stores, models: _Models, tracing: Tracing, stack: AsyncExitStack
 ) -> Foundations:
@@ -342,7 +355,7 @@ def _assemble(
     models: _Models,
     ingestion: tuple[IngestPipeline, IngestWorker],
     answering: tuple[LiveRelease, ChampionFollower | None],
-    beside: tuple[Mapping[str, ModelRelay], Tracer],
+    beside: _Beside,
 ) -> Platform:
     return Platform(
         settings,
@@ -359,10 +372,11 @@ def _assemble(
         SqlConversationTurns(stores.database),
         ingestion[0],
         tuple(ServedModel(name, _PIPELINES_CAN) for name in ("ragstead", "ragstead-agent")),
-        beside[0],
+        beside.relays,
         models.embedding,
         models.reranker,
-        beside[1],
+        beside.tracer,
+        beside.answer_traces,
         ingestion[1],
         stores.vectors,
         models.index_identity,

@@ -24,6 +24,7 @@ from ragstead.pipelines.traced.retrieval import (
 )
 from ragstead.pipelines.traced.writing import TracedGenerator, TracedPlanner, TracedStepGraph, TracedVerifier
 from ragstead.pipelines.verify import Verifier
+from ragstead.ports.answer_traces import AnswerTraces
 from ragstead.ports.embedder import Embedder
 from ragstead.ports.generator import Generator
 from ragstead.ports.guard import Guard
@@ -123,6 +124,25 @@ def open_tracing(settings: Settings, stack: AsyncExitStack) -> Tracing:
     tracer = ProcessTracer(backends, environment_for_traces(), Writer(writing_rules(given)), limits)
     stack.push_async_callback(asyncio.to_thread, tracer.close)
     return Tracing(tracer, is_on=True)
+
+
+def open_answer_traces(settings: Settings, stack: AsyncExitStack) -> AnswerTraces | None:
+    """Return what reads traced answers back from MLflow; None where no MLflow keeps them, as Langfuse is not read.
+
+    Raises:
+        ConfigurationError: If the reference to the server's token leads nowhere.
+    """
+    url = settings.deployment.tracing.mlflow_url
+    if url is None:
+        return None
+    from ragstead.adapters.mlflow_answer_traces import MlflowAnswerTraces  # noqa: PLC0415  (httpx, when it is on)
+
+    token = settings.deployment.mlflow.token
+    traces = MlflowAnswerTraces(
+        url, resolve_secret(token) if token is not None else None, settings.deployment.tracing.timeout_s
+    )
+    stack.push_async_callback(traces.close)
+    return traces
 
 
 def writing_rules(given: TracingSettings) -> WritingRules:

@@ -7,7 +7,7 @@ from functools import partial
 
 from ragstead.model import Answer
 from ragstead.pipelines.asking import Answerer, AskRequest, answer_of
-from ragstead.pipelines.traced.contents import answer_content
+from ragstead.pipelines.traced.contents import answer_content, asked_content
 from ragstead.ports.tracer import Kind, Span, Tracer
 from ragstead.tracing import begin_trace, followed
 
@@ -35,7 +35,7 @@ class TracedAnswerer:
             return pieces
         kind = Kind.AGENT if request.agent else Kind.CHAIN
         root = begin_trace(request.trace, "answer", kind, request.conversation_id or "")
-        root.input = {"question": request.messages[-1].content if request.messages else request.question}
+        root.input = partial(asked_content, request)
         root.facts["collection"] = request.collection
         root.trace.private = request.conversation_id is not None or request.private
         return followed(pieces, root, partial(_heed, root), self._tracer.record)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ragstead.filters import filter_document
 from ragstead.model import Answer, Hit
+from ragstead.pipelines.asking import AskRequest
 from ragstead.ports.generator import GenerationRequest, Message
 from ragstead.ports.tracer import Json
 
@@ -33,11 +35,25 @@ def hits_content(hits: Sequence[Hit]) -> Json:
     ]
 
 
+def asked_content(request: AskRequest) -> Json:
+    """Return the question, and under `asked` what a caller wished beside it, as the API takes it."""
+    asked: dict[str, Json] = {
+        "k": request.k,
+        "strategy": request.strategy.value if request.strategy is not None else None,
+        "filter": filter_document(request.filter) if request.filter is not None else None,
+        "model": "ragstead-agent" if request.agent else None,
+    }
+    wished = {name: value for name, value in asked.items() if value is not None}
+    question = request.messages[-1].content if request.messages else request.question
+    return {"question": question, "asked": wished} if wished else {"question": question}
+
+
 def answer_content(answer: Answer) -> Json:
     """Return an answer's words and its citations."""
     citations = [
         {
             "n": one.n,
+            "document_id": one.stored.document_id,
             "chunk_id": one.stored.chunk_id,
             "filename": one.stored.filename,
             "quote": one.quote,
