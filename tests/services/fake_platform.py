@@ -36,6 +36,7 @@ from ragstead.pipelines.embed import EmbedPipeline
 from ragstead.pipelines.encode_queue import EncodeQueue, QueueLimits
 from ragstead.pipelines.ingest import Submission
 from ragstead.pipelines.retrieve import SearchRequest, SearchResult
+from ragstead.pipelines.sample_scoring import SampleScoring
 from ragstead.ports.embedding_events import EmbeddingRelay
 from ragstead.ports.ledger import Submitted
 from ragstead.ports.model_relay import ModelRelay
@@ -325,6 +326,7 @@ class FakePlatform:
         self.tracer: Tracer = RecordingTracer()
         self.relays: dict[str, ModelRelay] = {}
         self.answer_traces: MemoryAnswerTraces | None = None
+        self.live_scoring: SampleScoring | None = None
         self.ready = {"metadata": (True, "answers"), "vectors": (True, "answers")}
 
     async def create_collection(self, name: str, metadata: Mapping[str, str]) -> Collection:

@@ -27,6 +27,7 @@ from ragstead_gateway.traces import traces_router
 from ragstead_serving.app import create_service
 from ragstead_serving.embedding_metrics import EmbeddingMetrics
 from ragstead_serving.embeddings import EMBEDDINGS_PATHS, Embeddings, embedding_model_views, embeddings_router
+from ragstead_serving.live_scoring_metrics import LiveScoringMetrics
 from ragstead_serving.metrics import HttpMetrics
 from ragstead_serving.models import models_router, reranker_views
 from ragstead_serving.options import service_options
@@ -78,6 +79,8 @@ def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
     app.include_router(embeddings_router(embeddings))
     EmbeddingMetrics(metrics.registry, platform.embedding)
     TracingMetrics(metrics.registry, platform.tracer)
+    if platform.live_scoring is not None:
+        LiveScoringMetrics(metrics.registry, platform.live_scoring)
     views = [
         *pipeline_views(platform),
         *embedding_model_views(platform.embedding),

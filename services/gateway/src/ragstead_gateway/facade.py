@@ -9,6 +9,7 @@ from ragstead.model import Answer, Collection, StoredFile
 from ragstead.pipelines.asking import AskRequest
 from ragstead.pipelines.ingest import Submission
 from ragstead.pipelines.retrieve import SearchRequest, SearchResult
+from ragstead.pipelines.sample_scoring import SampleScoring
 from ragstead.ports.answer_traces import AnswerTraces
 from ragstead.ports.blob_store import BlobStore
 from ragstead.ports.collections import Collections
@@ -159,6 +160,11 @@ class Platform(Protocol):
     @property
     def answer_traces(self) -> AnswerTraces | None:
         """Answers as their traces tell, where traces are kept."""
+        ...
+
+    @property
+    def live_scoring(self) -> SampleScoring | None:
+        """What scores a sample of the answers, if anything does."""
         ...
 
     async def create_collection(self, name: str, metadata: Mapping[str, str]) -> Collection:

@@ -24,6 +24,8 @@ from ragstead.pipelines.deliberate import AgentFinder, AgentParts, ChosenFinder
 from ragstead.pipelines.guarded import GuardedAnswers, GuardedSearches
 from ragstead.pipelines.live_release import Composition
 from ragstead.pipelines.retrieve import RetrieveParts
+from ragstead.pipelines.sample_scoring import SampleScoring
+from ragstead.pipelines.sampled import SampledAnswers
 from ragstead.ports.indexes import Indexes
 from ragstead.ports.registry import Ground, Release
 from ragstead.ports.reranker import Reranker
@@ -45,6 +47,7 @@ class Foundations:
         ground: What a release has to fit.
         cache_of: Where answers are kept.
         tracing: What puts spans around them.
+        scoring: What scores a sample of the answers, if anything does.
     """
 
     settings: Settings
@@ -56,6 +59,7 @@ class Foundations:
     ground: Ground
     cache_of: CacheOf
     tracing: Tracing
+    scoring: SampleScoring | None = None
 
 
 class Composer:
@@ -134,5 +138,6 @@ class Composer:
         turns = SqlConversationTurns(on.database)
         memory = open_memory(settings, blueprint.dialogue, turns, stack)
         conversing = ConversationPipeline(answerer, memory, live.collection, SqlConversations(on.database), turns)
-        guarded = GuardedAnswers(conversing, guard, live.collection, plan.release)
+        sampled = conversing if on.scoring is None else SampledAnswers(conversing, on.scoring)
+        guarded = GuardedAnswers(sampled, guard, live.collection, plan.release)
         return Composition(plan.release, retriever, tracing.answerer(guarded))

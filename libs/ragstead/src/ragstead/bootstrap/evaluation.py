@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+from ragstead.bootstrap.judging import grounding
 from ragstead.bootstrap.live import Serving
 from ragstead.bootstrap.platform import Platform, open_platform
-from ragstead.citations import read_claim
 from ragstead.errors import ConfigurationError
 from ragstead.evaluation.scoring import Yardstick
 from ragstead.evaluation.suites import Suite, documents_folder
-from ragstead.guardrails.groundedness import groundedness
 from ragstead.pipelines.evaluate import source_documents
 from ragstead.pipelines.evaluated_platform import PlatformParts, PlatformSystem
 from ragstead.ports.evaluated import SourceDocument
 from ragstead.ports.registry import Release
 from ragstead.sentences import spans
-from ragstead.settings import AnswerCacheSettings, Settings, resolve_secret
+from ragstead.settings import AnswerCacheSettings, LiveScoringSettings, Settings, resolve_secret
 from ragstead.settings.tracing import TracingSettings
 
 COLLECTION = "default"
@@ -29,11 +28,6 @@ COLLECTION = "default"
 PLANTED = "eval-canaries"
 """Where the documents with canaries are, which no question may reach."""
 _REFERENCE = re.compile(r"env:\w+|file:.+")
-
-
-def grounding(sentence: str, quotes: Sequence[str]) -> float:
-    """Probability that quotes together carry a sentence, as the guard sees it; 0 where there are none."""
-    return groundedness(read_claim(sentence).words, quotes) if quotes else 0.0
 
 
 def yardstick(suite: Suite, *settings: Settings) -> Yardstick:
@@ -54,7 +48,7 @@ def secrets_of(settings: Settings) -> list[str]:
 
 
 def isolated(settings: Settings, data_dir: Path) -> Settings:
-    """Return settings of a platform with the same pipeline: stores of its own, no answers kept, nothing traced."""
+    """Return settings of a platform with the same pipeline and stores of its own: nothing kept, traced or scored."""
     deployment = settings.deployment
     embedding = deployment.embedding.model_copy(update={"cache_url": None})
     own = {
@@ -64,6 +58,7 @@ def isolated(settings: Settings, data_dir: Path) -> Settings:
         "answer_cache": AnswerCacheSettings(max_bytes=0),
         "embedding": embedding,
         "tracing": TracingSettings(mlflow=False),
+        "live_scoring": LiveScoringSettings(),
     }
     return settings.model_copy(update={"deployment": deployment.model_copy(update=own)})
 

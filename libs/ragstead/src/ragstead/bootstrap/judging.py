@@ -9,12 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragstead.bootstrap.generation import open_chat_model
+from ragstead.citations import read_claim
+from ragstead.guardrails.groundedness import groundedness
 from ragstead.ports.judge import Judge
 from ragstead.settings import Settings
 from ragstead.settings.loading import set_for_libraries
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+
+def grounding(sentence: str, quotes: Sequence[str]) -> float:
+    """Probability that quotes together carry a sentence, as the guard sees it; 0 where there are none."""
+    return groundedness(read_claim(sentence).words, quotes) if quotes else 0.0
 
 
 def quiet_deepeval(folder: Path | None = None) -> None:

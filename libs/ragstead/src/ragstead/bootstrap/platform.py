@@ -38,6 +38,7 @@ from ragstead.bootstrap.generation import open_relays
 from ragstead.bootstrap.guarding import open_guard
 from ragstead.bootstrap.indexes import LocalIndexes
 from ragstead.bootstrap.live import Serving, open_live_release
+from ragstead.bootstrap.live_scoring import open_live_scoring
 from ragstead.bootstrap.plans import chunker_of, index_identity_of, recipe_of
 from ragstead.bootstrap.reranking import open_reranker
 from ragstead.bootstrap.tracing import Tracing, open_answer_traces, open_tracing, with_mlflow
@@ -47,6 +48,7 @@ from ragstead.pipelines.following import ChampionFollower
 from ragstead.pipelines.ingest import IngestPipeline, IngestPlan
 from ragstead.pipelines.ingest_worker import IngestParts, IngestWorker
 from ragstead.pipelines.live_release import LiveRelease
+from ragstead.pipelines.sample_scoring import SampleScoring
 from ragstead.ports.answer_traces import AnswerTraces
 from ragstead.ports.blob_store import BlobStore
 from ragstead.ports.collections import Collections
@@ -103,6 +105,7 @@ class Platform:
         reranker: What scores passages against a question, if anything does.
         tracer: What takes traces, and judgements of them.
         answer_traces: Answers read back from there; None where they can't be.
+        live_scoring: What scores a sample of the answers, if anything does.
     """
 
     settings: Settings
@@ -124,6 +127,7 @@ class Platform:
     reranker: Reranker | None
     tracer: Tracer
     answer_traces: AnswerTraces | None
+    live_scoring: SampleScoring | None
     _worker: IngestWorker
     _vectors: MilvusServer
     _index_identity: str
@@ -159,6 +163,9 @@ class Platform:
                 out[name] = (True, "answers")
         if self._follower is not None:
             out["releases"] = (True, self._follower.word)
+        if self.settings.deployment.live_scoring.rate:
+            scoring = self.live_scoring
+            out["live scoring"] = (True, "off: nothing keeps traces" if scoring is None else scoring.word)
         for name, state in self.tracer.states().items():
             out[f"traces in {name}"] = (True, state.trouble or "running")  # no answer waits for them
         return out
@@ -218,10 +225,11 @@ async def open_platform(settings: Settings, serving: Serving = _AS_CONFIGURED) -
             await worker.reconcile()
         running = asyncio.create_task(worker.run(), name="ingestion")
         stack.push_async_callback(_stop, running)
-        composer = Composer(_foundations(settings, stores, models, tracing, stack))
+        scoring = open_live_scoring(settings, tracing, SqlLiveChunks(stores.database).collection, stack)
+        composer = Composer(_foundations(settings, stores, models, (tracing, scoring), stack))
         answering = await open_live_release(composer, stores.pool, stack, serving)
         relays = open_relays(settings, stack)
-        beside = _Beside(relays, tracing.tracer, open_answer_traces(settings, stack))
+        beside = _Beside(relays, tracing.tracer, open_answer_traces(settings, stack), scoring)
         yield _assemble(settings, lock, stores, models, (ingestor, worker), answering, beside)
 
 
@@ -330,11 +338,17 @@ class _Beside:
     relays: Mapping[str, ModelRelay]
     tracer: Tracer
     answer_traces: AnswerTraces | None
+    scoring: SampleScoring | None
 
 
 def _foundations(
-    settings: Settings, stores: _Stores, models: _Models, tracing: Tracing, stack: AsyncExitStack
+    settings: Settings,
+    stores: _Stores,
+    models: _Models,
+    watching: tuple[Tracing, SampleScoring | None],
+    stack: AsyncExitStack,
 ) -> Foundations:
+    tracing, scoring = watching
     return Foundations(
         settings,
         stores.database,
@@ -345,6 +359,7 @@ def _foundations(
         ground_of(settings, models.index_identity),
         open_answer_caches(settings.deployment.answer_cache, stack, traced=tracing.is_on),
         tracing,
+        scoring,
     )
 
 
@@ -377,6 +392,7 @@ def _assemble(
         models.reranker,
         beside.tracer,
         beside.answer_traces,
+        beside.scoring,
         ingestion[1],
         stores.vectors,
         models.index_identity,

@@ -75,10 +75,15 @@ class SampleScoring:
         self._waiting: asyncio.Queue[JudgedAnswer] = asyncio.Queue(plan.waiting)
         self._working: asyncio.Task[None] | None = None
         self.counts = SampleCounts()
+        self.trouble = ""
 
     def start(self) -> None:
         """Begin to judge."""
         self._working = asyncio.create_task(self._work(), name="sample scoring")
+
+    def takes(self, trace_id: str) -> bool:
+        """Return whether the answer of a trace is in the sample."""
+        return self._plan.takes(trace_id)
 
     def offer(self, answer: JudgedAnswer) -> bool:
         """Take an answer where it is in the sample and there is room; returns whether it will be judged."""
@@ -90,6 +95,12 @@ class SampleScoring:
             self.counts.dropped += 1
             return False
         return True
+
+    @property
+    def word(self) -> str:
+        """What became of the sample so far, in one line."""
+        told = f"{self.counts.judged} scored, {self.counts.dropped} dropped, {self.counts.failed} failed"
+        return f"{told}; last: {self.trouble}" if self.trouble else told
 
     async def settle(self) -> None:
         """Wait until all that was taken is judged."""
@@ -110,8 +121,10 @@ class SampleScoring:
                     await self._keep(answer.trace_id, judgement)
             except RagsteadError as error:
                 self.counts.failed += 1
+                self.trouble = str(error)
                 _log.warning("the answer of trace %s is not judged: %s", answer.trace_id, error)
             else:
                 self.counts.judged += 1
+                self.trouble = ""
             finally:
                 self._waiting.task_done()

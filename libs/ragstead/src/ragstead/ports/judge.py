@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ragstead.ports.evaluated import AnswerRecord
+
 
 @dataclass(frozen=True, slots=True)
 class JudgedAnswer:
@@ -17,6 +19,8 @@ class JudgedAnswer:
         contexts: The passages that it was said from, best first.
         expected: What a right answer says; empty where nobody knows.
         trace_id: Of the answer.
+        record: The same answer with its citations; None where it has none that anybody knows of.
+        collection: That was asked, by name or id; may be empty.
     """
 
     question: str
@@ -24,6 +28,8 @@ class JudgedAnswer:
     contexts: tuple[str, ...] = ()
     expected: str = ""
     trace_id: str = ""
+    record: AnswerRecord | None = None
+    collection: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,7 @@ class Trace:
         scores: Judgements that are known when it ends, by name.
         grounded: Probability that its sources support it, of each sentence that was judged.
         private: Whether it is of a conversation that its owner may delete, and is written down nowhere else.
+        passages: That the answer was written from, best first; they stand in the spans, and are not written again.
     """
 
     context: TraceContext
@@ -120,6 +121,7 @@ class Trace:
     scores: dict[str, float | bool] = field(default_factory=dict)
     grounded: list[float] = field(default_factory=list)
     private: bool = False
+    passages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from ragstead.settings.deployment import AnswerCacheRule, AnswerCacheSettings, D
 from ragstead.settings.embedding_models import EMBEDDING_MODELS, EmbedderSettings, EmbeddingModelSettings
 from ragstead.settings.embedding_service import EmbeddingServiceSettings
 from ragstead.settings.generation import ChatModelSettings, GenerationSettings
+from ragstead.settings.live_scoring import LiveScoringSettings
 from ragstead.settings.loading import Settings, environment_for_traces, load_settings, resolve_secret
 from ragstead.settings.mlflow import MlflowSettings
 from ragstead.settings.pipeline import AnswerSettings, PipelineSettings
@@ -27,6 +28,7 @@ __all__ = [
     "EmbeddingServiceSettings",
     "GenerationSettings",
     "LangfuseSettings",
+    "LiveScoringSettings",
     "MlflowSettings",
     "PipelineSettings",
     "Settings",

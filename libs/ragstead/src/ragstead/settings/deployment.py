@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ragstead.settings.embedding_service import EmbeddingServiceSettings
 from ragstead.settings.generation import GenerationSettings
+from ragstead.settings.live_scoring import LiveScoringSettings
 from ragstead.settings.mlflow import MlflowSettings
 from ragstead.settings.section import SecretReference, Section
 from ragstead.settings.tracing import TracingSettings
@@ -80,6 +81,7 @@ class DeploymentSettings(Section):
     answer_cache: AnswerCacheSettings = AnswerCacheSettings()
     mlflow: MlflowSettings = MlflowSettings()
     tracing: TracingSettings = TracingSettings()
+    live_scoring: LiveScoringSettings = LiveScoringSettings()
 
     @property
     def threads(self) -> int:

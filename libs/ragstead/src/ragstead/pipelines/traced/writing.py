@@ -36,6 +36,7 @@ class TracedGenerator:
             return pieces
         step = child_of(parent, "generate", Kind.GENERATION)
         step.input = partial(generation_content, request)
+        step.trace.passages = tuple(hit.stored.chunk.text for hit in request.passages)
         step.model = self._generator.name
         return followed(pieces, step, _Words(step).heed)
 

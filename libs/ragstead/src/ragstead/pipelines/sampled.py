@@ -1,0 +1,105 @@
+"""Answers that are also offered to whoever scores a sample of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+
+from ragstead.model import Answer, Citation
+from ragstead.pipelines.asking import Answerer, AskRequest, answer_of
+from ragstead.pipelines.sample_scoring import SampleScoring
+from ragstead.ports.evaluated import AnswerRecord, CitedQuote
+from ragstead.ports.judge import Judge, JudgedAnswer, Judgement
+from ragstead.tracing import current
+
+
+class SampledAnswers:
+    """Is an `Answerer`: what it answers is offered to a sample when it has ended.
+
+    Not offered is what has no trace, as its scores would have no place; turns of conversations that the server keeps,
+    as whoever deletes one of those can't delete its scores; refusals, of which the measures say nothing; and answers
+    that were kept, as they were offered when they were new.
+
+    Args:
+        answerer: Answers.
+        scoring: Takes the sample.
+    """
+
+    def __init__(self, answerer: Answerer, scoring: SampleScoring) -> None:
+        self._answerer = answerer
+        self._scoring = scoring
+
+    async def answer(self, request: AskRequest) -> Answer:
+        """Return the answer, or the refusal; raises what the answerer raises."""
+        return await answer_of(self.stream(request))
+
+    async def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
+        """Yield what the answerer yields, and raise what it raises."""
+        judged: JudgedAnswer | None = None
+        try:
+            async with aclosing(self._answerer.stream(request)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Answer):
+                        judged = self._judged(request, piece)
+                    yield piece
+        finally:  # behind the answer's end, so that its trace goes out before its scores
+            if judged is not None:
+                self._scoring.offer(judged)
+
+    def _judged(self, request: AskRequest, answer: Answer) -> JudgedAnswer | None:
+        span, trace_id = current(), request.trace.trace_id
+        private = request.private or request.conversation_id is not None
+        if span is None or private or answer.refused or answer.receipt.cache == "hit":
+            return None
+        if not self._scoring.takes(trace_id):
+            return None
+        contexts = span.trace.passages or tuple(dict.fromkeys(one.stored.chunk.text for one in answer.citations))
+        question = answer.receipt.question or request.question
+        record = record_of(answer)
+        return JudgedAnswer(question, answer.content, contexts, "", trace_id, record, request.collection)
+
+
+def record_of(answer: Answer) -> AnswerRecord:
+    """Return an answer as measures take it, its quotes held against the passages that they name."""
+    receipt = answer.receipt
+    return AnswerRecord(
+        answer.content,
+        answer.refused,
+        answer.p_supported,
+        tuple(_quote(one) for one in answer.citations),
+        receipt.dropped_citations,
+        receipt.timings_ms.get("total", 0.0),
+        receipt.cost_usd,
+        receipt.release,
+        receipt.model,
+        receipt.trace_id,
+    )
+
+
+def _quote(one: Citation) -> CitedQuote:
+    chunk, stored = one.stored.chunk, one.stored
+    inside = one.quote_start >= chunk.start
+    found = chunk.text[one.quote_start - chunk.start : one.quote_end - chunk.start] if inside else ""
+    return CitedQuote(one.start, one.end, stored.document_id, stored.filename, one.quote, found)
+
+
+class LiveJudges:
+    """Is a `Judge`: several, of which the one that sends texts away is asked about those alone that may leave.
+
+    Args:
+        here: Judge in this house.
+        away: Judges elsewhere, if any does.
+        may_leave: Whether the texts of a collection, by name or id, may be sent to a hosted API.
+    """
+
+    def __init__(self, here: Sequence[Judge], away: Judge | None, may_leave: Callable[[str], Awaitable[bool]]) -> None:
+        self._here = tuple(here)
+        self._away = away
+        self._may_leave = may_leave
+
+    async def judge(self, answer: JudgedAnswer) -> list[Judgement]:
+        """Return all that they say; raises what one of them raises."""
+        judges = list(self._here)
+        if self._away is not None and await self._may_leave(answer.collection):
+            judges.append(self._away)
+        return [judgement for judge in judges for judgement in await judge.judge(answer)]
