@@ -109,7 +109,7 @@ def test_hosted_judge_is_shown_nothing_of_a_collection_whose_texts_stay(tmp_path
 
 @pytest.mark.slow
 def test_scores_arrive_in_mlflow_as_assessments_of_the_trace(tmp_path: Path) -> None:
-    with mlflow_server(tmp_path / "mlflow") as server:
+    with mlflow_server(tmp_path) as server:
         tracing = {"mlflow_url": server, "interval_s": 0.1, "timeout_s": 30}
         settings = settings_of(tmp_path, None, {"rate": 1}, tracing=tracing)
         with serving_platform(settings, {"default": [DOCUMENT]}) as url:
