@@ -147,7 +147,7 @@ def test_page_shows_the_run_with_its_metrics_and_its_release(page: Page, shown: 
 
 def test_page_shows_the_release_as_a_version_with_alias_and_gate(page: Page, shown: Shown, tmp_path: Path) -> None:
     url = f"{shown.url}/#/models/ragstead/versions/{shown.version}"
-    read(page, url, "champion", "gate\t\npassed", shown.release_id)
+    read(page, url, "champion", "gate\t\npassed", "provenance\t\n", f"release\t\n{shown.release_id}")
     page.screenshot(tmp_path / "release.png")
     read(page, f"{shown.url}/#/models/ragstead", f"Version {shown.version}", "promotion.000001")
     page.screenshot(tmp_path / "releases.png")
