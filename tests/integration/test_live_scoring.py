@@ -25,7 +25,7 @@ from ragstead.pipelines.ingest import Submission
 from ragstead.settings import Settings
 from ragstead.settings.live_scoring import LiveMeasure, LiveOpinion
 from services.live_server import serving_platform
-from services.scripted_model import says, scripted
+from services.scripted_model import refuses, says, scripted
 
 DOCUMENT = Submission("leave.md", "leave.md", LEAVE.encode())
 
@@ -94,6 +94,18 @@ def test_model_that_judges_is_asked_about_every_passage_and_its_opinion_arrives(
         receiver.until(lambda: len(scores_of(receiver, trace_id)) == 2)
         assert scores_of(receiver, trace_id)["deepeval_bias"]["value"] == 1
         assert len(model.asked) == 3
+
+
+def test_model_that_is_down_is_counted_and_costs_neither_the_answer_nor_the_other_scores(tmp_path: Path) -> None:
+    scoring = {"rate": 1, "metrics": ["groundedness", "bias"], "judge": "tiny"}
+    with receiving() as receiver, scripted(refuses(500)) as model:
+        models = {"tiny": {"base_url": model.base_url}}
+        with scored_house(tmp_path, receiver, scoring, generation={"models": models}) as house:
+            trace_id = house.ask(QUESTION)["rag"]["trace_id"]
+            failed = 'ragstead_live_scoring_total{outcome="failed"}'
+            receiver.until(lambda: house.metrics("ragstead_live_scoring")[failed] == 1)
+            receiver.until(lambda: bool(scores_of(receiver, trace_id)))
+            assert list(scores_of(receiver, trace_id)) == ["deepeval_groundedness"]
 
 
 def test_hosted_judge_is_shown_nothing_of_a_collection_whose_texts_stay(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from ragstead.errors import InvalidRequest, NotFound, Unavailable
 from ragstead.model import Answer, Chunk, Citation, Reason, Receipt, StoredChunk, Verdict
 from ragstead.pipelines.asking import AskRequest, answer_of
 from ragstead.pipelines.sample_scoring import SampleScoring, SamplingPlan
-from ragstead.pipelines.sampled import LiveJudges, SampledAnswers, record_of
+from ragstead.pipelines.sampled import JudgeElsewhere, SampledAnswers, record_of
 from ragstead.pipelines.traced.answerer import TracedAnswerer
 from ragstead.ports.judge import Judge, JudgedAnswer, Judgement
 from ragstead.ports.tracer import Score
@@ -75,7 +75,7 @@ class House:
             assert trace_id in [one.context.trace_id for one in self.tracer.traces]  # its trace went out before
             self.tracer.score(Score(trace_id, judgement.name, judgement.value, comment=judgement.why))
 
-        self.scoring = SampleScoring(self.judge, keep, SamplingPlan(share))
+        self.scoring = SampleScoring([self.judge], keep, SamplingPlan(share))
         self.answerer = TracedAnswerer(SampledAnswers(answerer, self.scoring), self.tracer)
 
     def asked(self, request: AskRequest) -> list[Score]:
@@ -145,21 +145,20 @@ def test_quote_that_does_not_stand_in_its_passage_does_not_stand() -> None:
 
 
 def test_judge_elsewhere_sees_only_collections_whose_texts_may_leave() -> None:
-    here, away = Opinion("groundedness"), Opinion("bias")
+    away = Opinion("bias")
 
     async def may_leave(collection: str) -> bool:
         if collection == "gone":
             raise NotFound("collection", collection)
         return collection == "public"
 
-    judges = LiveJudges([here], away, may_leave)
+    judge = JudgeElsewhere(away, may_leave)
 
     def names(collection: str) -> list[str]:
-        found = asyncio.run(judges.judge(JudgedAnswer("?", "!", collection=collection)))
-        return [one.name for one in found]
+        return [one.name for one in asyncio.run(judge.judge(JudgedAnswer("?", "!", collection=collection)))]
 
-    assert names("staff") == ["groundedness"]
-    assert names("public") == ["groundedness", "bias"]
+    assert names("staff") == []
+    assert names("public") == ["bias"]
     assert [one.collection for one in away.seen] == ["public"]
     with pytest.raises(NotFound):
         names("gone")

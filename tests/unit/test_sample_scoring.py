@@ -39,7 +39,7 @@ def run(
             kept.append((trace_id, judgement.name, judgement.value))
 
         judge = OneJudge()
-        scoring = SampleScoring(judge, keep, plan)
+        scoring = SampleScoring([judge], keep, plan)
         scoring.start()
         try:
             await scenario(scoring, judge, kept)
@@ -88,6 +88,26 @@ def test_judge_that_is_down_is_counted_and_the_next_answer_is_judged() -> None:
         assert (scoring.counts.failed, scoring.counts.judged, len(kept)) == (1, 1, 1)
 
     run(SamplingPlan(1.0), scenario)
+
+
+def test_judge_that_is_down_takes_nothing_from_the_other() -> None:
+    async def main() -> None:
+        kept: list[str] = []
+
+        async def keep(_: str, judgement: Judgement) -> None:
+            kept.append(judgement.name)
+
+        broken = OneJudge()
+        broken.down = True
+        scoring = SampleScoring([broken, OneJudge()], keep, SamplingPlan(1.0))
+        scoring.start()
+        scoring.offer(answer())
+        await scoring.settle()
+        await scoring.close()
+        assert kept == ["faithfulness"]
+        assert scoring.word == "0 scored, 0 dropped, 1 failed; last: it is down"
+
+    asyncio.run(main())
 
 
 def test_share_of_traces_is_taken_and_the_same_ones_each_time() -> None:

@@ -15,7 +15,7 @@ from ragstead.errors import ConfigurationError, Overloaded
 from ragstead.evaluation.scoring import Yardstick
 from ragstead.model import Collection
 from ragstead.pipelines.sample_scoring import SampleScoring, SamplingPlan
-from ragstead.pipelines.sampled import LiveJudges
+from ragstead.pipelines.sampled import JudgeElsewhere
 from ragstead.ports.judge import Judge, Judgement
 from ragstead.ports.tracer import Score, Tracer
 from ragstead.sentences import spans
@@ -80,7 +80,7 @@ def _is_hosted(settings: Settings) -> bool:
 
 def _judges(
     settings: Settings, away: bool, find: Callable[[str], Awaitable[Collection]], stack: AsyncExitStack
-) -> Judge:
+) -> list[Judge]:
     given = settings.deployment.live_scoring
 
     def measured(_: AsyncExitStack) -> Judge:
@@ -94,11 +94,16 @@ def _judges(
     async def may_leave(collection: str) -> bool:
         return (await find(collection)).may_leave
 
-    wanted = [one for one, names in ((measured, given.measures), (opined, given.opinions)) if names]
-    threads = [JudgeThread(one, given.timeout_s) for one in wanted]
-    for one in threads:
-        stack.push_async_callback(one.close)
-    return LiveJudges(threads[:-1] if away else threads, threads[-1] if away else None, may_leave)
+    def on_thread(opened: Callable[[AsyncExitStack], Judge]) -> Judge:
+        thread = JudgeThread(opened, given.timeout_s)
+        stack.push_async_callback(thread.close)
+        return thread
+
+    judges = [on_thread(measured)] if given.measures else []
+    if given.opinions:
+        judge = on_thread(opined)
+        judges.append(JudgeElsewhere(judge, may_leave) if away else judge)
+    return judges
 
 
 def _keeper(tracer: Tracer) -> Callable[[str, Judgement], Awaitable[None]]:

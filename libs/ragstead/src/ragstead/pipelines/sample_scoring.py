@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -51,7 +51,7 @@ class SampleCounts:
     Attributes:
         judged: Judged, and their scores kept.
         dropped: Left out as too many were waiting.
-        failed: Those whose judge or keeper failed.
+        failed: Those of which a judge, or the keeper, failed.
     """
 
     judged: int = 0
@@ -63,13 +63,13 @@ class SampleScoring:
     """Judges one answer at a time, in a task of its own; nothing that is asked of it waits.
 
     Args:
-        judge: Whose opinion.
+        judges: Whose opinions; one that fails takes nothing from the others.
         keep: Where it goes.
         plan: Which answers.
     """
 
-    def __init__(self, judge: Judge, keep: Keep, plan: SamplingPlan) -> None:
-        self._judge = judge
+    def __init__(self, judges: Sequence[Judge], keep: Keep, plan: SamplingPlan) -> None:
+        self._judges = tuple(judges)
         self._keep = keep
         self._plan = plan
         self._waiting: asyncio.Queue[JudgedAnswer] = asyncio.Queue(plan.waiting)
@@ -117,14 +117,21 @@ class SampleScoring:
         while True:
             answer = await self._waiting.get()
             try:
-                for judgement in await self._judge.judge(answer):
-                    await self._keep(answer.trace_id, judgement)
-            except RagsteadError as error:
-                self.counts.failed += 1
-                self.trouble = str(error)
-                _log.warning("the answer of trace %s is not judged: %s", answer.trace_id, error)
-            else:
-                self.counts.judged += 1
-                self.trouble = ""
+                troubles = [trouble for judge in self._judges if (trouble := await self._judged(judge, answer))]
+                self.trouble = "; ".join(troubles)
+                if troubles:
+                    self.counts.failed += 1
+                else:
+                    self.counts.judged += 1
             finally:
                 self._waiting.task_done()
+
+    async def _judged(self, judge: Judge, answer: JudgedAnswer) -> str:
+        """Keep what a judge says; return why it could not, or nothing."""
+        try:
+            for judgement in await judge.judge(answer):
+                await self._keep(answer.trace_id, judgement)
+        except RagsteadError as error:
+            _log.warning("the answer of trace %s is not judged: %s", answer.trace_id, error)
+            return str(error) or type(error).__name__
+        return ""

@@ -83,23 +83,18 @@ def _quote(one: Citation) -> CitedQuote:
     return CitedQuote(one.start, one.end, stored.document_id, stored.filename, one.quote, found)
 
 
-class LiveJudges:
-    """Is a `Judge`: several, of which the one that sends texts away is asked about those alone that may leave.
+class JudgeElsewhere:
+    """Is a `Judge` that is asked about those answers alone whose texts may leave this house.
 
     Args:
-        here: Judge in this house.
-        away: Judges elsewhere, if any does.
+        judge: Judges elsewhere.
         may_leave: Whether the texts of a collection, by name or id, may be sent to a hosted API.
     """
 
-    def __init__(self, here: Sequence[Judge], away: Judge | None, may_leave: Callable[[str], Awaitable[bool]]) -> None:
-        self._here = tuple(here)
-        self._away = away
+    def __init__(self, judge: Judge, may_leave: Callable[[str], Awaitable[bool]]) -> None:
+        self._judge = judge
         self._may_leave = may_leave
 
-    async def judge(self, answer: JudgedAnswer) -> list[Judgement]:
-        """Return all that they say; raises what one of them raises."""
-        judges = list(self._here)
-        if self._away is not None and await self._may_leave(answer.collection):
-            judges.append(self._away)
-        return [judgement for judge in judges for judgement in await judge.judge(answer)]
+    async def judge(self, answer: JudgedAnswer) -> Sequence[Judgement]:
+        """Return the judge's opinion, or none; raises what the judge raises, and `NotFound` without the collection."""
+        return await self._judge.judge(answer) if await self._may_leave(answer.collection) else ()

@@ -30,7 +30,7 @@ class LiveScoringSettings(Section):
     max_waiting: int = Field(64, ge=1, le=10_000)
     """Answers that may wait to be scored; more are left out, and counted. Higher: fewer are, more memory."""
     timeout_s: float = Field(120.0, gt=0)
-    """For the scores of one answer, the first one's import of DeepEval among it."""
+    """For what our measures, and for what the judge says of one answer; the first one's import of DeepEval is in it."""
 
     @property
     def measures(self) -> tuple[str, ...]:
