@@ -228,7 +228,11 @@ def test_example_for_ci_is_yaml_and_runs_what_is_there(name: str) -> None:
     commands = [line for line in lines if line.startswith("make ")]
     assert len(commands) == 1
     dry = subprocess.run(
-        ["make", "--no-print-directory", "-n", *shlex.split(commands[0])[1:]], capture_output=True, text=True, cwd=ROOT, check=True
+        ["make", "--no-print-directory", "-n", *shlex.split(commands[0])[1:]],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
     )
     assert dry.stdout.split() == ["python3", "scripts/gate.py", "--out", "gate"]
     assert (ROOT / "scripts" / "gate.py").exists()
