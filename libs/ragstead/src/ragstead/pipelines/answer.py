@@ -9,7 +9,7 @@ from typing import Literal
 
 from ragstead.answering.support import Support
 from ragstead.model import AgentStep, Answer, GuardReport, Hit, Reason, Receipt
-from ragstead.pipelines.asking import AskRequest, answer_of
+from ragstead.pipelines.asking import Answerer, AskRequest
 from ragstead.pipelines.retrieve import Searches, SearchRequest, SearchResult, Stopwatch
 from ragstead.pipelines.template_choice import TemplateChoice
 from ragstead.pipelines.verify import VerifiedText, Verifier
@@ -117,7 +117,7 @@ class OneSearch:
         return Findings(found, evidence)
 
 
-class AnswerPipeline:
+class AnswerPipeline(Answerer):
     """Answers questions from a collection: find the evidence, weigh it, generate, verify.
 
     Args:
@@ -141,15 +141,6 @@ class AnswerPipeline:
         self._verifier = verifier
         self._plan = plan
         self._quoter = quoter or generator
-
-    async def answer(self, request: AskRequest) -> Answer:
-        """Return the answer, or the refusal, to a question.
-
-        Raises:
-            NotFound: If the collection is not there.
-            Unavailable: If a part is down.
-        """
-        return await answer_of(self.stream(request))
 
     async def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
         """Yield the answer's text as it is checked, and last the answer, whose content is all of it.

@@ -61,11 +61,14 @@ class AskRequest:
 
 
 class Answerer(Protocol):
-    """Answers questions: the pipeline itself, or what stands before it and does more."""
+    """Answers questions: the pipeline itself, or what stands before it and does more.
+
+    Whoever is one says so, and has `answer` from here.
+    """
 
     async def answer(self, request: AskRequest) -> Answer:
-        """Return the answer, or the refusal."""
-        ...
+        """Return the answer, or the refusal, that the stream ends with; raises what the stream raises."""
+        return await answer_of(self.stream(request))
 
     def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
         """Yield the answer's text as it is checked, and last the answer, whose content is all of it."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from pydantic import TypeAdapter, ValidationError
 
 from ragstead.model import Answer, Collection
-from ragstead.pipelines.asking import Answerer, AskRequest, answer_of
+from ragstead.pipelines.asking import Answerer, AskRequest
 from ragstead.pipelines.route import is_fallback
 from ragstead.ports.cache import Cache
 
@@ -45,7 +45,7 @@ class CachePlan:
     temperature: float = 0.0
 
 
-class CachedAnswers:
+class CachedAnswers(Answerer):
     """Answers from what is kept, and keeps what is answered; one caller computes while the same question waits.
 
     Kept is what another call would answer alike: nothing that was drawn at random, and no answer of a fallback. A new
@@ -65,15 +65,6 @@ class CachedAnswers:
         self._collection = collection
         self._plan = plan
         self._computing: dict[bytes, asyncio.Future[Answer | None]] = {}
-
-    async def answer(self, request: AskRequest) -> Answer:
-        """Return the answer, or the refusal, to a question; its receipt says whether it was kept.
-
-        Raises:
-            NotFound: If the collection is not there.
-            Unavailable: If a part is down.
-        """
-        return await answer_of(self.stream(request))
 
     async def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
         """Yield the answer's text as it is checked, in one piece where it was kept, and last the answer.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from ragstead.errors import Conflict, NotFound
 from ragstead.model import Answer, Citation, Collection
-from ragstead.pipelines.asking import Answerer, AskRequest, answer_of
+from ragstead.pipelines.asking import Answerer, AskRequest
 from ragstead.pipelines.recall import Memory, Standalone
 from ragstead.ports.conversations import (
     Conversation,
@@ -42,7 +42,7 @@ class _Prepared:
         return replace(answer, receipt=receipt)
 
 
-class ConversationPipeline:
+class ConversationPipeline(Answerer):
     """Answers as the pipeline behind it does, with the history in mind.
 
     A turn is kept when its answer is finished, question and answer in one commit, before the answer's end is shown: an
@@ -73,16 +73,6 @@ class ConversationPipeline:
         self._turns = turns
         self._clock = clock
         self._busy: set[tuple[str, str]] = set()
-
-    async def answer(self, request: AskRequest) -> Answer:
-        """Return the answer, or the refusal, to a question.
-
-        Raises:
-            NotFound: If the collection, or the owner's conversation, is not there.
-            Conflict: If another turn of the conversation is being answered.
-            Unavailable: If a part is down.
-        """
-        return await answer_of(self.stream(request))
 
     async def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
         """Yield the answer's text as it is checked, and last the answer, whose content is all of it.

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from ragstead.model import Answer, Collection, GuardReport, Reason, Receipt
-from ragstead.pipelines.asking import Answerer, AskRequest, answer_of
+from ragstead.pipelines.asking import Answerer, AskRequest
 from ragstead.pipelines.retrieve import Searches, SearchRequest, SearchResult
 from ragstead.ports.generator import Message
 from ragstead.ports.guard import Guard, QuestionVerdict
@@ -26,7 +26,7 @@ _WORDS = {
 }
 
 
-class GuardedAnswers:
+class GuardedAnswers(Answerer):
     """Is an `Answerer`: what a user wrote is judged before anything else sees it.
 
     A question that is refused is searched nowhere, kept in no conversation and shown to no model. Of the earlier turns
@@ -46,16 +46,6 @@ class GuardedAnswers:
         self._guard = guard
         self._collection = collection
         self._release = release
-
-    async def answer(self, request: AskRequest) -> Answer:
-        """Return the answer, or the refusal, to a question.
-
-        Raises:
-            NotFound: If the collection, or the owner's conversation, is not there.
-            Conflict: If another turn of the conversation is being answered.
-            Unavailable: If a part is down.
-        """
-        return await answer_of(self.stream(request))
 
     async def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
         """Yield the answer's text as it is checked, and last the answer, whose content is all of it.

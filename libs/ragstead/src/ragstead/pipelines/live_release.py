@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ragstead.errors import NotFound
 from ragstead.model import Answer
-from ragstead.pipelines.asking import Answerer, AskRequest, answer_of
+from ragstead.pipelines.asking import Answerer, AskRequest
 from ragstead.pipelines.retrieve import SearchRequest, SearchResult
 
 
@@ -48,7 +48,7 @@ NAMED_AT_ONCE = 2
 """Compositions of releases that requests name which are kept for the next request."""
 
 
-class LiveRelease:
+class LiveRelease(Answerer):
     """Passes requests to the release that is live when they come, which they end on whatever becomes live meanwhile.
 
     A request may name another release; the last few of those stay composed. Belongs to one event loop, where an
@@ -98,15 +98,6 @@ class LiveRelease:
         """
         with _lease(self._live) as composition:
             return await composition.retriever.search(request)
-
-    async def answer(self, request: AskRequest) -> Answer:
-        """Return the answer, or the refusal, to a question.
-
-        Raises:
-            NotFound: If the collection is not there.
-            Unavailable: If a part is down.
-        """
-        return await answer_of(self.stream(request))
 
     async def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
         """Yield the answer's text as it is checked, and last the answer.

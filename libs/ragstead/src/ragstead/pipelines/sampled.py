@@ -6,14 +6,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from ragstead.model import Answer, Citation
-from ragstead.pipelines.asking import Answerer, AskRequest, answer_of
+from ragstead.pipelines.asking import Answerer, AskRequest
 from ragstead.pipelines.sample_scoring import SampleScoring
 from ragstead.ports.evaluated import AnswerRecord, CitedQuote
 from ragstead.ports.judge import Judge, JudgedAnswer, Judgement
 from ragstead.tracing import current
 
 
-class SampledAnswers:
+class SampledAnswers(Answerer):
     """Is an `Answerer`: what it answers is offered to a sample when it has ended.
 
     Not offered is what has no trace, as its scores would have no place; turns of conversations that the server keeps,
@@ -28,10 +28,6 @@ class SampledAnswers:
     def __init__(self, answerer: Answerer, scoring: SampleScoring) -> None:
         self._answerer = answerer
         self._scoring = scoring
-
-    async def answer(self, request: AskRequest) -> Answer:
-        """Return the answer, or the refusal; raises what the answerer raises."""
-        return await answer_of(self.stream(request))
 
     async def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
         """Yield what the answerer yields, and raise what it raises."""

@@ -7,14 +7,10 @@ from ragstead.ports.answer_traces import TracedAnswer
 
 
 class MemoryAnswerTraces:
-    """Is an `AnswerTraces` of what it was made with and given since."""
+    """Is an `AnswerTraces` of what it was made with."""
 
     def __init__(self, *traced: TracedAnswer) -> None:
         self._kept = {one.trace_id: one for one in traced}
-
-    def keep(self, traced: TracedAnswer) -> None:
-        """Have the trace from now on."""
-        self._kept[traced.trace_id] = traced
 
     async def find(self, trace_id: str) -> TracedAnswer:
         """Return the answer of a trace, or raise `NotFound`."""

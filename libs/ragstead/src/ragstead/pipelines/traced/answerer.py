@@ -6,13 +6,13 @@ from collections.abc import AsyncGenerator
 from functools import partial
 
 from ragstead.model import Answer
-from ragstead.pipelines.asking import Answerer, AskRequest, answer_of
+from ragstead.pipelines.asking import Answerer, AskRequest
 from ragstead.pipelines.traced.contents import answer_content, asked_content
 from ragstead.ports.tracer import Kind, Span, Tracer
 from ragstead.tracing import begin_trace, followed
 
 
-class TracedAnswerer:
+class TracedAnswerer(Answerer):
     """Is an `Answerer`: begins a trace with each question and hands it over when its answer ends, however that is.
 
     Args:
@@ -23,10 +23,6 @@ class TracedAnswerer:
     def __init__(self, answerer: Answerer, tracer: Tracer) -> None:
         self._answerer = answerer
         self._tracer = tracer
-
-    async def answer(self, request: AskRequest) -> Answer:
-        """Return the answer, or the refusal; raises what the answerer raises."""
-        return await answer_of(self.stream(request))
 
     def stream(self, request: AskRequest) -> AsyncGenerator[str | Answer, None]:
         """Yield what the answerer yields, and raise what it raises."""
