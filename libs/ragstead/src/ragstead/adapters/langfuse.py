@@ -134,7 +134,7 @@ class LangfuseTraces:
         Raises:
             Unavailable: If it took none.
         """
-        request = cast("list[CreateScoreRequest]", [self._score(one) for one in scores])
+        request = cast("list[CreateScoreRequest]", tuple(map(self._score, scores)))  # a list is read by slow rules
         try:
             answer = self._client.api.scores.create(request=request, request_options={"max_retries": 0})
         except (ApiError, httpx.HTTPError) as exc:
@@ -184,7 +184,7 @@ def span_attributes(environment: str, trace: WrittenTrace, one: WrittenSpan) -> 
     out |= _model_attributes(one)
     out |= {f"{_A.OBSERVATION_METADATA}.{name}": _json(value) for name, value in one.facts.items()}
     if one is trace.spans[0]:
-        out |= {_A.TRACE_NAME: trace.name, _A.RELEASE: trace.release or None}
+        out |= {_A.TRACE_NAME: trace.name, _A.RELEASE: trace.release or None, _A.IS_APP_ROOT: True}
         out |= {f"{_A.TRACE_METADATA}.{name}": _json(value) for name, value in trace.metadata.items()}
     return {name: value for name, value in out.items() if value is not None}
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-from opentelemetry.trace import NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags, set_span_in_context
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from ragstead.errors import Unavailable
 from ragstead.ports.trace_backend import WrittenSpan, WrittenTrace
 from ragstead.ports.tracer import Fact
 
 SCOPE = "ragstead"
-_UNLIMITED = SpanLimits(max_attributes=SpanLimits.UNSET, max_attribute_length=SpanLimits.UNSET)
+_SCOPE = InstrumentationScope(SCOPE)
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_UNSET = Status(StatusCode.UNSET)
 _FLUSHED_AT = 500
 """Spans that a processor is handed before it is emptied; it drops what is over its 2,048 and says nothing."""
 MOST_SPANS = 2048
@@ -52,9 +53,10 @@ class OtlpEndpoint:
 
 
 class OtlpSpans:
-    """Makes spans on a provider of its own, whose processors are added by whoever sends them.
+    """Makes spans, and gives them to the processors of a provider of its own, added by whoever sends them.
 
-    Nothing here is global, no variable of the environment names an address, and nothing is sampled away.
+    Nothing here is global, no variable of the environment names an address, and nothing is sampled away. Spans are
+    made as they are when they have ended: to begin and end each anew would cost as much as sending it.
 
     Args:
         endpoint: Where its `exporter` sends to.
@@ -66,15 +68,8 @@ class OtlpSpans:
         self._name = endpoint.name
         self._own_roots = own_roots
         self._attributes = attributes
-        self._ids = _GivenIds()
         self.exporter = WatchedExporter(endpoint)
-        self.provider = TracerProvider(
-            sampler=ALWAYS_ON,
-            resource=Resource({"service.name": SCOPE}),
-            shutdown_on_exit=False,
-            id_generator=self._ids,
-            span_limits=_UNLIMITED,
-        )
+        self.provider = _Provider()
 
     def send_by_batches(self) -> None:
         """Give the provider a processor that sends over the exporter."""
@@ -89,8 +84,8 @@ class OtlpSpans:
         self.exporter.begin()
         waiting = 0
         for trace in traces:
-            for one in trace.spans:
-                self._make(trace, one)
+            for made in self._made(trace):
+                self.provider.take(made)
             waiting += len(trace.spans)
             if waiting >= _FLUSHED_AT:
                 self.provider.force_flush()
@@ -100,22 +95,44 @@ class OtlpSpans:
             what = f"{self._name} did not take {self.exporter.failures} spans"
             raise Unavailable(self._name, f"{what}: {self.exporter.trouble}")
 
-    def _make(self, trace: WrittenTrace, one: WrittenSpan) -> None:
-        self._ids.give(trace.trace_id, one.span_id)
-        parent_id = "" if self._own_roots and one is trace.spans[0] else one.parent_id
-        made = self.provider.get_tracer(SCOPE).start_span(
-            one.name,
-            _context(trace.trace_id, parent_id),
-            attributes=self._attributes(trace, one),
-            start_time=one.began_ns,
-        )
-        if one.error and not one.is_warning:
-            made.set_status(Status(StatusCode.ERROR, one.error))
-        made.end(one.ended_ns)
+    def _made(self, trace: WrittenTrace) -> Iterator[ReadableSpan]:
+        trace_id = int(trace.trace_id, 16)
+        for one in trace.spans:
+            parent_id = "" if self._own_roots and one is trace.spans[0] else one.parent_id
+            yield ReadableSpan(
+                one.name,
+                _context(trace_id, one.span_id),
+                _context(trace_id, parent_id) if parent_id else None,
+                self.provider.resource,
+                self._attributes(trace, one),
+                kind=SpanKind.INTERNAL,
+                status=Status(StatusCode.ERROR, one.error) if one.error and not one.is_warning else _UNSET,
+                start_time=one.began_ns,
+                end_time=one.ended_ns,
+                instrumentation_scope=_SCOPE,
+            )
 
     def close(self) -> None:
         """Let go of the connections."""
         self.provider.shutdown()
+
+
+class _Provider(TracerProvider):
+    """Is a provider whose processors are given spans that have ended elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__(sampler=ALWAYS_ON, resource=Resource({"service.name": SCOPE}), shutdown_on_exit=False)
+        self._processors: list[SpanProcessor] = []
+
+    def add_span_processor(self, span_processor: SpanProcessor) -> None:
+        """Have a processor be given what is taken from now on."""
+        self._processors.append(span_processor)
+        super().add_span_processor(span_processor)
+
+    def take(self, span: ReadableSpan) -> None:
+        """Give a span to the processors."""
+        for one in self._processors:
+            one.on_end(span)
 
 
 class WatchedExporter(SpanExporter):
@@ -170,24 +187,5 @@ def _hear(exporter: WatchedExporter) -> None:
     log.addHandler(_Heard(exporter))
 
 
-class _GivenIds(IdGenerator):
-    """Hands out the ids that the spans have already."""
-
-    def __init__(self) -> None:
-        self._trace_id, self._span_id = 0, 0
-
-    def give(self, trace_id: str, span_id: str) -> None:
-        self._trace_id, self._span_id = int(trace_id, 16), int(span_id, 16)
-
-    def generate_trace_id(self) -> int:
-        return self._trace_id
-
-    def generate_span_id(self) -> int:
-        return self._span_id
-
-
-def _context(trace_id: str, parent_id: str) -> Context:
-    if not parent_id:
-        return Context()
-    parent = SpanContext(int(trace_id, 16), int(parent_id, 16), is_remote=False, trace_flags=TraceFlags(1))
-    return set_span_in_context(NonRecordingSpan(parent), Context())
+def _context(trace_id: int, span_id: str) -> SpanContext:
+    return SpanContext(trace_id, int(span_id, 16), is_remote=False, trace_flags=_SAMPLED)
