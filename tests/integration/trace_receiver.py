@@ -1,4 +1,4 @@
-"""A Langfuse as its SDK sees it: takes spans over OTLP and scores, and can hang, fail, refuse some, and hang up."""
+"""A Langfuse as its SDK sees it: takes spans over OTLP and scores, tells traces, can hang, fail, refuse and hang up."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import gzip
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+
+from integration.langfuse_reading import Told, tell
 
 TRACES, SCORES = "/api/public/otel/v1/traces", "/api/public/scores"
 
@@ -42,13 +46,22 @@ class ReceivedSpan:
 
 @dataclass
 class Receiver:
-    """What came, and how it is answered: `ok`, `hang`, `500`, `207`, `drop`."""
+    """What came, and how it is answered: `ok`, `hang`, `500`, `207`, `drop`.
+
+    `told` is how questions for traces are answered: `v4` and `v3` as these versions of Langfuse do, `late` with
+    nothing, as a server that has not taken in yet what was sent; `rubbish`, `none` (no Langfuse), a status, or `hang`.
+    The next `late` of them are answered with nothing.
+    """
 
     mode: str = "ok"
+    told: str = "v4"
+    page: int = 1000
+    late: int = 0
     url: str = ""
     spans: list[ReceivedSpan] = field(default_factory=list)
     scores: list[dict[str, Any]] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -124,6 +137,20 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._take(receiver, body)
 
+    def do_GET(self) -> None:
+        receiver, url = self.server.receiver, urlsplit(self.path)
+        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
+        receiver.asked.append((url.path, query))
+        if receiver.told == "hang":
+            receiver.over.wait(60)
+            self.close_connection = True
+            self.connection.close()
+            return
+        late, receiver.late = receiver.late > 0, max(0, receiver.late - 1)
+        told = Told("late" if late else receiver.told, receiver.page, self.headers.get("Authorization", ""))
+        status, body, headers = tell(told, url.path, query, receiver.spans)
+        self._answer(status, body, headers.pop("Content-Type", "application/json"), headers)
+
     def _take(self, receiver: Receiver, body: bytes) -> None:
         if self.path == TRACES:
             receiver.takes_spans(body)
@@ -143,8 +170,16 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(202, b'{"message": "Accepted"}')
 
-    def _answer(self, status: int, body: bytes, media_type: str = "application/json") -> None:
+    def _answer(
+        self,
+        status: int,
+        body: bytes,
+        media_type: str = "application/json",
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragstead.guardrails.pii import PiiKind, PiiSpan, find_pii, leaked_pii, redact
+from ragstead.guardrails.pii import PiiKind, PiiSpan, find_pii, is_redacted, leaked_pii, redact
 
 FOUND = [
     ("Write to ann.lee@example.com.", "ann.lee@example.com", "email"),
@@ -56,6 +56,11 @@ def test_personal_data_is_found_with_its_exact_span(text: str, words: str, kind:
 @pytest.mark.parametrize("text", CLEAN)
 def test_what_only_looks_like_personal_data_is_left_alone(text: str) -> None:
     assert find_pii(text) == ()
+
+
+def test_redacted_text_is_known_as_such() -> None:
+    assert is_redacted(redact("Write to ann.lee@example.com."))
+    assert not is_redacted("Write to Ann <ann>, about an EMAIL.")
 
 
 def test_redacted_text_names_the_kind_and_keeps_the_rest() -> None:

@@ -27,7 +27,7 @@ FACTS = {
     "p_supported": 0.9,
 }
 CITED = [{"n": 1, "document_id": "leave", "filename": "leave.md", "quote": "27 days"}]
-ROOT = ReadSpan("answer", "", {"question": "And how many?"}, {"answer": "27 days [1].", "citations": CITED}, FACTS)
+ROOT = ReadSpan("answer", "", {"question": "And how many?"}, {"answer": "27 days [1].", "citations": CITED}, FACTS, "r")
 
 
 def found(chunk_id: str, score: float = 0.5) -> dict[str, object]:
@@ -48,6 +48,17 @@ def test_question_of_a_single_search_is_the_one_that_was_searched() -> None:
         ("leave:1:0", "words of leave:1:0"),
         ("leave:1:1", "words of leave:1:1"),
     ]
+
+
+def test_spans_of_another_answer_in_the_same_trace_are_not_taken_for_this_ones() -> None:
+    other = replace(ROOT, span_id="s", input={"question": "Another?"})
+    theirs = ReadSpan("retrieve", "t", "Another?", [found("sick:1:0")], {}, "u")
+    between = [ReadSpan("retrieve-steps", "r", None, None, {}, "q"), replace(SEARCH, parent_id="q")]
+    loose = [ReadSpan("retrieve", "gone", "Lost?", [found("lost:1:0")], {}, "v"), replace(theirs, parent_id="u")]
+    spans = [ROOT, other, ReadSpan("plan", "s", None, None, {}, "t"), theirs, *between, *loose]
+    answer = traced_answer(ID, spans)
+    assert answer.question == "How many days of leave?"
+    assert [one.chunk_id for one in answer.passages] == ["leave:1:0", "leave:1:1"]
 
 
 def test_agents_question_is_as_it_was_asked_and_passages_of_all_searches_come_once() -> None:

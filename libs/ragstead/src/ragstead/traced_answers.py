@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ragstead.errors import NotFound
-from ragstead.ports.answer_traces import TracedAnswer, TracedPassage, TracedQuote
+from ragstead.ports.answer_traces import NO_ANSWER, TracedAnswer, TracedPassage, TracedQuote
 
 _SEARCHES = ("retrieve", "weigh")
 
@@ -21,6 +22,7 @@ class ReadSpan:
         input: What it worked from, as JSON values.
         output: What came of it.
         facts: Ids, numbers and names.
+        span_id: What its parts call their parent.
     """
 
     name: str
@@ -28,28 +30,30 @@ class ReadSpan:
     input: object
     output: object
     facts: Mapping[str, object] = field(default_factory=dict)
+    span_id: str = ""
 
 
 def traced_answer(trace_id: str, spans: Sequence[ReadSpan]) -> TracedAnswer:
     """Return the answer that the spans, in the order in which they began, are of.
 
-    The question is the one that was searched, where one search was made; an agent's is as it was asked.
+    The question is the one that was searched, where one search was made; an agent's is as it was asked. Of several
+    answers, as a caller's trace may hold, it is the first.
 
     Raises:
         NotFound: If they are of no answer, of one that broke off, or without its contents.
     """
     root = next((one for one in spans if one.name == "answer"), None)
     if root is None:
-        raise NotFound("traced answer", trace_id, "that trace is of something else")
+        raise NotFound(NO_ANSWER, trace_id, "that trace is of something else, or not all of it is there yet")
     asked, told = _mapping(root.input), _mapping(root.output)
     if "question" not in asked or "answer" not in told:
-        raise NotFound("traced answer", trace_id, "it broke off, or contents were not captured")
-    searches = [one for one in spans if one.name in _SEARCHES]
+        raise NotFound(NO_ANSWER, trace_id, _why_not(root))
+    searches = [one for one in _within(root, spans) if one.name in _SEARCHES]
     facts = root.facts
-    question = searches[0].input if len(searches) == 1 else asked["question"]
+    question = str(asked["question"])
     return TracedAnswer(
         trace_id=trace_id,
-        question=str(question),
+        question=_searched(question, searches[0].input) if len(searches) == 1 else question,
         collection=str(facts.get("collection", "default")),
         collection_version=int(_number(facts.get("collection_version"))),
         release=str(facts.get("release", "")),
@@ -62,6 +66,34 @@ def traced_answer(trace_id: str, spans: Sequence[ReadSpan]) -> TracedAnswer:
         quotes=tuple(_quote(one) for one in _mappings(told.get("citations"))),
         passages=tuple(_distinct(_passage(one) for search in searches for one in _mappings(search.output))),
     )
+
+
+def _why_not(root: ReadSpan) -> str:
+    """Say why an answer can't be read back."""
+    if _mapping(root.input).keys() == {"chars"}:
+        return "contents were not captured: see `contents` under deployment.tracing; `sent` leaves conversations out"
+    return "it broke off, and there is no answer"
+
+
+def _searched(asked: str, searched: object) -> str:
+    """Return what was searched; words that a store took for JSON, and changed, are those that were asked."""
+    if not isinstance(searched, str):
+        return asked
+    try:
+        return asked if json.loads(asked) == searched else searched
+    except ValueError:
+        return searched
+
+
+def _within(root: ReadSpan, spans: Sequence[ReadSpan]) -> Iterator[ReadSpan]:
+    """Yield the spans below the root, in the order given."""
+    parents = {one.span_id: one.parent_id for one in spans if one.span_id}
+    for one in spans:
+        above, steps = one.parent_id, 0
+        while above != root.span_id and above in parents and steps < len(spans):
+            above, steps = parents[above], steps + 1
+        if above == root.span_id:
+            yield one
 
 
 def _passage(given: Mapping[str, object]) -> TracedPassage:

@@ -34,7 +34,6 @@ _ERRORS: Mapping[int, type[RagsteadError]] = {
     400: InvalidRequest,
     401: Unauthenticated,
     403: Forbidden,
-    404: Missing,
     409: Conflict,
     413: TooLarge,
     415: InvalidRequest,
@@ -139,12 +138,14 @@ def _document(answer: httpx.Response, request: str) -> Json:
     detail = document.get("error") if isinstance(document, dict) else None
     message = str(detail["message"]) if isinstance(detail, dict) and "message" in detail else ""
     message = message or f"{request} was answered {answer.status_code} without a reason"
-    raise _error(answer, message)
+    raise _error(answer, message, str(detail.get("code", "")) if isinstance(detail, dict) else "")
 
 
-def _error(answer: httpx.Response, message: str) -> RagsteadError:
+def _error(answer: httpx.Response, message: str, code: str) -> RagsteadError:
     if answer.status_code == 429:
         return Overloaded(message, retry_after_s=retry_after_s(answer))
     if answer.status_code == 503:
         return Unavailable("platform", message, retry_after_s=retry_after_s(answer))
+    if answer.status_code == 404:
+        return Missing(message, code)
     return _ERRORS.get(answer.status_code, Broken)(message)

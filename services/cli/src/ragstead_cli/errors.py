@@ -6,7 +6,15 @@ from ragstead.errors import RagsteadError
 
 
 class Missing(RagsteadError):
-    """Raised where the API says that a named thing does not exist."""
+    """Raised where the API says that a named thing does not exist.
+
+    Attributes:
+        code: What it calls that: `trace_not_found`, say; empty where it does not.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Broken(RagsteadError):

@@ -58,7 +58,7 @@ async def add(
     if bool(answer) == unanswerable:
         raise InvalidRequest("say what is right: --answer TEXT, or --unanswerable", param="--answer")
     async with connect(invocation, finds=True) as api:
-        traced = await traced_answer(api, trace)
+        traced = await traced_answer(invocation, api, trace)
     case = case_of(traced, name or f"trace-{trace[:12]}", answer or [], tag or [])
     _append(suite, case)
     document = {"case": case["id"], "suite": str(suite), "trace_id": trace, "documents": len(case["context"])}

@@ -15,6 +15,8 @@ from ragstead_serving.responses import JsonResponse, ServiceRoute
 
 TraceId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="`rag.trace_id` of an answer.")]
 
+_NO_STORE = "nothing keeps traces here; `ragstead up --mlflow` starts an MLflow, deployment.tracing names a Langfuse"
+
 
 def traces_router(platform: Platform) -> APIRouter:
     """Return the route `/v1/traces/{trace_id}`."""
@@ -24,7 +26,7 @@ def traces_router(platform: Platform) -> APIRouter:
     async def retrieve_trace(trace_id: TraceId) -> Response:
         """Show a question, its answer and the passages that it was made from; seconds after the answer."""
         if platform.answer_traces is None:
-            raise NotFound("trace", trace_id, "no MLflow keeps traces here; `ragstead up --mlflow` starts one")
+            raise NotFound("trace", trace_id, _NO_STORE)
         return JsonResponse(TracedAnswerView.model_validate(asdict(await platform.answer_traces.find(trace_id))))
 
     return router

@@ -185,8 +185,13 @@ def span_attributes(environment: str, trace: WrittenTrace, one: WrittenSpan) -> 
     out |= {f"{_A.OBSERVATION_METADATA}.{name}": _json(value) for name, value in one.facts.items()}
     if one is trace.spans[0]:
         out |= {_A.TRACE_NAME: trace.name, _A.RELEASE: trace.release or None, _A.IS_APP_ROOT: True}
-        out |= {f"{_A.TRACE_METADATA}.{name}": _json(value) for name, value in trace.metadata.items()}
+        out |= {f"{_A.TRACE_METADATA}.{_label(name, one)}": _json(value) for name, value in trace.metadata.items()}
     return {name: value for name, value in out.items() if value is not None}
+
+
+def _label(name: str, root: WrittenSpan) -> str:
+    """Return the name of a caller's label; where the root has a fact of that name, Langfuse would show but one."""
+    return f"caller_{name}" if name in root.facts else name
 
 
 def _model_attributes(one: WrittenSpan) -> dict[str, Fact | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 
 from ragstead.errors import NotFound, Unavailable
-from ragstead.ports.answer_traces import TracedAnswer
+from ragstead.ports.answer_traces import NO_TRACE, TracedAnswer
 from ragstead.traced_answers import ReadSpan, traced_answer
 
 _PATH = "/api/3.0/mlflow/traces/get"
@@ -43,7 +43,7 @@ class MlflowAnswerTraces:
         except httpx.HTTPError as exc:
             raise Unavailable("mlflow", f"MLflow can't be reached: {type(exc).__name__}") from exc
         if answer.status_code == httpx.codes.NOT_FOUND:
-            raise NotFound("trace", trace_id, _SECONDS_LATER)
+            raise NotFound(NO_TRACE, trace_id, _SECONDS_LATER)
         try:
             given = answer.raise_for_status().json()["trace"]["spans"]
             spans = [_read(one) for one in given]
@@ -59,7 +59,8 @@ def _read(span: dict[str, object]) -> ReadSpan:
     told = attributes.pop("mlflow.spanOutputs", None)
     if _RELEASE_TAG in attributes:
         attributes["release"] = attributes[_RELEASE_TAG]
-    return ReadSpan(str(span["name"]), str(span.get("parent_span_id", "")), given, told, attributes)
+    parent_id, span_id = str(span.get("parent_span_id", "")), str(span.get("span_id", ""))
+    return ReadSpan(str(span["name"]), parent_id, given, told, attributes, span_id)
 
 
 def _values(pairs: object) -> dict[str, object]:

@@ -12,6 +12,7 @@ from ragstead.analysis import analyse
 from ragstead.guardrails.pii import redact
 from ragstead.pipelines.answer import Assessor
 from ragstead.pipelines.asking import Answerer
+from ragstead.pipelines.kept_traces import FirstThatKnows
 from ragstead.pipelines.retrieve import RetrievalPlan, RetrieveParts, RetrievePipeline
 from ragstead.pipelines.traced.answerer import TracedAnswerer
 from ragstead.pipelines.traced.guard import TracedGuard
@@ -32,7 +33,7 @@ from ragstead.ports.planner import Planner
 from ragstead.ports.step_graph import StepGraph
 from ragstead.ports.tracer import Tracer
 from ragstead.sentences import spans
-from ragstead.settings import Settings, TracingSettings, environment_for_traces, resolve_secret
+from ragstead.settings import LangfuseSettings, Settings, TracingSettings, environment_for_traces, resolve_secret
 from ragstead.tracing import NoTracer, Writer, WritingRules
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -127,20 +128,41 @@ def open_tracing(settings: Settings, stack: AsyncExitStack) -> Tracing:
 
 
 def open_answer_traces(settings: Settings, stack: AsyncExitStack) -> AnswerTraces | None:
-    """Return what reads traced answers back from MLflow; None where no MLflow keeps them, as Langfuse is not read.
+    """Return what reads traced answers back; None where nothing keeps them.
+
+    MLflow is asked first, which has a trace sooner, and then Langfuse.
 
     Raises:
-        ConfigurationError: If the reference to the server's token leads nowhere.
+        ConfigurationError: If a reference to a key or the server's token leads nowhere.
     """
-    url = settings.deployment.tracing.mlflow_url
-    if url is None:
-        return None
+    given = settings.deployment.tracing
+    stores: list[AnswerTraces] = []
+    if given.mlflow_url is not None:
+        stores.append(_answers_in_mlflow(settings, given.mlflow_url, stack))
+    if given.langfuse is not None:
+        stores.append(_answers_in_langfuse(given, given.langfuse, stack))
+    return FirstThatKnows(stores) if stores else None
+
+
+def _answers_in_mlflow(settings: Settings, url: str, stack: AsyncExitStack) -> AnswerTraces:
     from ragstead.adapters.mlflow_answer_traces import MlflowAnswerTraces  # noqa: PLC0415  (httpx, when it is on)
 
     token = settings.deployment.mlflow.token
     traces = MlflowAnswerTraces(
         url, resolve_secret(token) if token is not None else None, settings.deployment.tracing.timeout_s
     )
+    stack.push_async_callback(traces.close)
+    return traces
+
+
+def _answers_in_langfuse(given: TracingSettings, project: LangfuseSettings, stack: AsyncExitStack) -> AnswerTraces:
+    from ragstead.adapters.langfuse_answer_traces import (  # noqa: PLC0415  (httpx, when it is on)
+        LangfuseAnswerTraces,
+        LangfuseReader,
+    )
+
+    keys = resolve_secret(project.public_key), resolve_secret(project.secret_key)
+    traces = LangfuseAnswerTraces(LangfuseReader(project.host, *keys, given.timeout_s, _is_far(project.host)))
     stack.push_async_callback(traces.close)
     return traces
 

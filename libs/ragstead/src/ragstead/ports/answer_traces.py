@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+NO_TRACE = "trace"
+"""`kind` of the `NotFound` of a trace that a store does not have."""
+NO_ANSWER = "traced answer"
+"""`kind` of the `NotFound` of a trace that is there, and whose answer can't be read back."""
+
 
 @dataclass(frozen=True, slots=True)
 class TracedPassage:
@@ -85,7 +90,9 @@ class AnswerTraces(Protocol):
         A trace is there some seconds after its answer, once it was exported.
 
         Raises:
-            NotFound: If there is no such trace, it is of no answer, or its contents were not captured.
-            Unavailable: If the store can't be reached.
+            NotFound: If there is no such trace (`NO_TRACE`), it is of no answer, or its contents were not captured
+                (`NO_ANSWER`).
+            Overloaded: If the store asks to come back later.
+            Unavailable: If it can't be reached, or what it gives not be read.
         """
         ...

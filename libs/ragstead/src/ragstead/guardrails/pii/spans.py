@@ -103,6 +103,11 @@ def redact(text: str, spans: Iterable[PiiSpan] | None = None) -> str:
     return "".join((*parts, text[at:]))
 
 
+def is_redacted(text: str) -> bool:
+    """Return whether a placeholder stands in the text, as `redact` leaves it."""
+    return any(f"<{kind.name}>" in text for kind in PiiKind)
+
+
 def leaked_pii(answer: str, sources: Iterable[str], kinds: Collection[PiiKind] = ALL_KINDS) -> tuple[PiiSpan, ...]:
     """Return the personal data of an answer that stands in none of its sources; case and gaps in numbers aside."""
     known = tuple(sources)

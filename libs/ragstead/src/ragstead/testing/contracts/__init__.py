@@ -4,6 +4,7 @@ A test module subclasses a suite and says how the thing under test is opened; py
 methods named `test_*` with an empty folder as `tmp_path`, does the rest. Nothing here needs a test library.
 """
 
+from ragstead.testing.contracts.answer_traces import AnswerTracesContract
 from ragstead.testing.contracts.cache import CacheContract
 from ragstead.testing.contracts.conversations import ConversationsContract
 from ragstead.testing.contracts.embedder import EmbedderContract
@@ -23,6 +24,7 @@ from ragstead.testing.contracts.vector_index import (
 __all__ = [
     "AXES",
     "DIM",
+    "AnswerTracesContract",
     "Bm25",
     "CacheContract",
     "ConversationsContract",
