@@ -108,3 +108,4 @@ def _show(answer: Json) -> None:
     total = receipt["timings_ms"].get("total", 0.0)
     verdict = f"refused: {answer['reason']}" if answer["refused"] else f"supported {answer['p_supported']:.0%}"
     out.print(f"\n{verdict} · {receipt['model']} · release {receipt['release']} · {total:.0f} ms", style="dim")
+    out.print(f"trace {receipt['trace_id']}", style="dim")

@@ -128,6 +128,18 @@ async def promote(
     invocation.show(document, lambda: console().print(line))
 
 
+async def release_id_of(invocation: Invocation, name: str) -> str:
+    """Return the id of a release that is named by it, or by an alias, which MLflow is then asked for.
+
+    Raises:
+        NotFound: If no release is called so.
+    """
+    if name.startswith("r-"):
+        return name
+    async with _mlflow(invocation.settings()) as mlflow:
+        return (await mlflow.registry.find(name)).release.release_id
+
+
 async def rollback(invocation: Invocation, why: WhyOption = "", by: ByOption = "") -> None:
     """Make the champion before this one the champion again."""
     from ragstead.bootstrap.releasing import open_release_pipeline

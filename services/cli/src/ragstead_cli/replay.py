@@ -21,7 +21,9 @@ TraceArgument = Annotated[
 ]
 ReleaseOption = Annotated[
     str | None,
-    typer.Option("--release", metavar="R", help="Release that answers now; the one that serves if not given."),
+    typer.Option(
+        "--release", metavar="R", help="Release that answers now, by id or alias; the one that serves if not given."
+    ),
 ]
 
 _PATIENCE_S = 10.0
@@ -34,8 +36,11 @@ async def replay(invocation: Invocation, trace_id: TraceArgument, release: Relea
     """Ask a traced question again, and show what differs from the answer that was given."""
     from ragstead.guardrails.pii import is_redacted
     from ragstead.replaying import differences
+    from ragstead_cli.release import release_id_of
     from ragstead_cli.session import connect
 
+    if release is not None:
+        release = await release_id_of(invocation, release)
     async with connect(invocation, finds=True) as api:
         traced = await traced_answer(invocation, api, trace_id)
         now = await _asked_again(api, traced, release)

@@ -81,7 +81,8 @@ def case_of(traced: Json, name: str, answers: Sequence[str], tags: Sequence[str]
         texts.setdefault(passage["document_id"], []).append(passage["text"])
     if not texts:
         raise InvalidRequest(
-            f"trace {traced['trace_id']} holds no passages to freeze: nothing was found, or contents were not captured"
+            f"trace {traced['trace_id']} holds no passages to freeze: nothing was found, or the answer had been given "
+            "before and was kept; then take the trace of the first time"
         )
     return {
         "id": name,

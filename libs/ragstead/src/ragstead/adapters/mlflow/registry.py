@@ -162,8 +162,8 @@ class MlflowRegistry:
         """
         manifest = folder / Path(MANIFEST).name
         manifest.write_text(written(release), "utf-8")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # advice to give an example
+        # Advice to give an example, and of its own types; taken away, as it overrules any filter to show them.
+        with warnings.catch_warnings(record=True):
             mlflow.pyfunc.save_model(
                 path=str(folder / "model"),
                 python_model=str(self._model_code),
