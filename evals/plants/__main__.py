@@ -24,7 +24,7 @@ RERUNS = 10
 async def gated(candidate: Path, champion: Path) -> GateRun:
     """Return the gate's judgement over the whole suite."""
     task = await gate_task(load_settings(None), Sides(SUITE, str(candidate), str(champion)))
-    return await run_gate(task, lambda _: None)
+    return await run_gate(task, lambda _: None, lambda _: None)
 
 
 async def main(reruns: int) -> int:

@@ -163,7 +163,13 @@ def test_evaluation_of_a_beir_folder_measures_every_judged_query(cli, tmp_path):
     lines(folder / "queries.jsonl", *queries)
     lines(folder / "qrels" / "dev.tsv", "query-id\tcorpus-id\tscore", "q1\td1\t1", "q2\td2\t1", "without-text\td2\t1")
     document = cli.json("eval", "run", folder)
-    assert document["metrics"] == dict.fromkeys(["ndcg@10", "recall@10", "recall@100", "mrr@10", "hit@1"], 0.5)
+    measured = dict.fromkeys(["ndcg@10", "recall@10", "recall@100", "mrr@10", "hit@1"], 0.5)
+    assert document["metrics"] | measured | {"questions": 2} == document["metrics"]
+    rows = [
+        json.loads(line)
+        for line in (cli.data_dir / "evals" / document["run_id"] / "questions.jsonl").read_text().splitlines()
+    ]
+    assert {row["id"]: row["ndcg@10"] for row in rows} == {"q1": 1.0, "q2": 0.0}
     assert (cli.data_dir / "evals" / f"{document['run_id']}.trec").exists()
 
 
@@ -179,6 +185,15 @@ def test_evaluation_of_a_suite_measures_answers_refusals_and_citations(cli, tmp_
     metrics = cli.json("eval", "run", suite)["metrics"]
     assert metrics["answers_contained"] == metrics["sources_cited"] == metrics["citations_valid"] == 1.0
     assert (metrics["refusal_precision"], metrics["refusal_recall"]) == (1.0, 0.5)
+
+
+def test_evaluation_looks_into_the_collection_that_it_is_told(cli, tmp_path):
+    lines(tmp_path / "corpus.jsonl", {"_id": "leave", "text": "leave lasts 30 days"})
+    cli.json("ingest", tmp_path, "--format", "beir", "--collection", "people")
+    suite = tmp_path / "suite.yaml"
+    suite.write_text("- {id: a, question: leave days, answers: [30 days]}\n")
+    assert cli.json("eval", "run", suite, "--collection", "people")["metrics"]["answers_contained"] == 1.0
+    assert "default" in cli.refusal("eval", "run", suite, code=2)
 
 
 def test_full_queue_is_waited_for(cli, fake, tmp_path):

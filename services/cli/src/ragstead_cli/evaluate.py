@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,9 +14,7 @@ from ragstead_cli.search import StrategyOption
 from ragstead_cli.verb import Invocation, verb
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ragstead.settings import Settings
+    from collections.abc import Mapping
 
 PathArgument = Annotated[
     Path, typer.Argument(help="A BEIR folder, or a suite of ours in YAML.", metavar="PATH", show_default=False)
@@ -37,8 +34,19 @@ KeepOption = Annotated[
     Path | None, typer.Option("--keep", metavar="FILE", help="Keep the results by question, for `eval gate`.")
 ]
 AtOnceOption = Annotated[
-    int, typer.Option("--at-once", help="Questions asked at once; more than one makes each slower.", min=1, max=64)
+    int | None,
+    typer.Option(
+        "--at-once",
+        help="Questions asked at once; more than one makes each slower. 1 for a suite, 8 for a BEIR folder.",
+        min=1,
+        max=64,
+    ),
 ]
+
+
+_SEARCHED_AT_ONCE = 8
+_BESIDE = ("_spread", "_judged")
+"""Endings of figures that stand beside a judged measure."""
 
 
 async def run(
@@ -48,7 +56,7 @@ async def run(
     strategy: StrategyOption = None,
     fresh: FreshOption = False,
     keep: KeepOption = None,
-    at_once: AtOnceOption = 1,
+    at_once: AtOnceOption = None,
 ) -> None:
     """Measure ranking on a BEIR folder (ingested if need be), or answers on a suite of questions.
 
@@ -58,18 +66,25 @@ async def run(
         raise InvalidRequest(f"no file or folder {str(path)!r}; check the path", param="PATH")
     settings = invocation.settings()
     chosen = strategy.value if strategy else None
-    if path.is_dir():
-        if fresh or keep:
-            raise InvalidRequest("--fresh and --keep are for suites", param="PATH")
-        await _run_beir(invocation, settings, path, collection, chosen)
-        return
     from ragstead_cli.queries import Options
-    from ragstead_cli.suite_runs import SuiteTask, run_suite
 
-    task = SuiteTask(path, Options(collection or "default", strategy=chosen), fresh, at_once)
     run_id = new_run_id()
-    document = await run_suite(invocation, settings, task, run_id, keep)
-    invocation.show(document, lambda: show_metrics(document["metrics"], run_id))
+    if path.is_dir():
+        from ragstead_cli.beir_evaluation import BeirTask, own_collection, run_beir
+
+        if invocation.judge is not None:
+            raise InvalidRequest("queries are searched, not answered: there is nothing to judge", param="--judge")
+        options = Options(collection or own_collection(path), strategy=chosen)
+        searched = BeirTask(path, options, fresh, at_once or _SEARCHED_AT_ONCE)
+        document = await run_beir(invocation, settings, searched, run_id, keep)
+    else:
+        from ragstead.bootstrap.answer_judging import respects_named
+        from ragstead_cli.suite_runs import SuiteTask, run_suite
+
+        opinions = respects_named(invocation.judge) if invocation.judge is not None else ()
+        asked = SuiteTask(path, Options(collection or "default", strategy=chosen), fresh, at_once or 1, opinions)
+        document = await run_suite(invocation, settings, asked, run_id, keep)
+    invocation.show(document, lambda: show_run(document))
 
 
 def register(app: typer.Typer) -> None:
@@ -78,42 +93,31 @@ def register(app: typer.Typer) -> None:
 
     group = typer.Typer(help="Measure ranking and answers, and gate releases.", rich_markup_mode=None)
     group.callback()(_group)
-    verb(group, "run", example="ragstead eval run evals/handbook.yaml")(run)
+    verb(group, "run", example="ragstead eval run evals/handbook.yaml", judge=True)(run)
     gate.register(group)
     traced_cases.register_add(group)
     app.add_typer(group, name="eval")
 
 
-def show_metrics(metrics: Mapping[str, float], run_id: str) -> None:
-    """Print measures for people."""
+def show_run(document: Mapping[str, Any]) -> None:
+    """Print a run's measures for people; those of a judge with their spread, and those that it did not judge."""
     out = console()
+    metrics: Mapping[str, float] = document["metrics"]
     for name, value in metrics.items():
-        out.print(f"{name:20} {value:g}" if value > 1 else f"{name:20} {value:.4f}")
-    out.print(f"run {run_id}", style="dim")
+        told = f"{name:20} {value:g}" if value > 1 else f"{name:20} {value:.{_digits(name)}f}"
+        if f"{name}_spread" in metrics:
+            judged, repeats = metrics[f"{name}_judged"], document["judge"]["repeats"]
+            told += f" ± {metrics[f'{name}_spread']:.4f}  {judged:g} answers judged, {repeats} times each"
+        if not name.endswith(_BESIDE):
+            out.print(told)
+    for name, why in document.get("not_judged", {}).items():
+        out.print(f"{name:20} not judged: {why}")
+    out.print(f"run {document['run_id']}", style="dim")
+
+
+def _digits(name: str) -> int:
+    return 6 if name.startswith("cost_usd") else 4
 
 
 def _group() -> None:
     """Measure ranking and answers, and gate releases."""
-
-
-async def _run_beir(
-    invocation: Invocation, settings: Settings, path: Path, collection: str | None, strategy: str | None
-) -> None:
-    from ragstead_cli.beir_evaluation import measure_beir, own_collection
-    from ragstead_cli.queries import Options
-    from ragstead_cli.session import connect
-
-    options = Options(collection or own_collection(path), strategy=strategy)
-    async with connect(invocation, settings) as api:
-        metrics, lines = await measure_beir(api, path, options, max_bytes=settings.deployment.max_upload_bytes)
-    document = {"metrics": {name: round(value, 4) for name, value in metrics.items()}, "run_id": new_run_id()}
-    _keep(settings, document, path, lines)
-    invocation.show(document, lambda: show_metrics(metrics, str(document["run_id"])))
-
-
-def _keep(settings: Settings, document: Mapping[str, object], path: Path, lines: Sequence[str]) -> None:
-    folder = settings.deployment.data_dir / "evals"
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = {**document, "path": str(path.resolve()), "pipeline": settings.pipeline.model_dump(mode="json")}
-    (folder / f"{document['run_id']}.json").write_text(json.dumps(kept, indent=2) + "\n", "utf-8")
-    (folder / f"{document['run_id']}.trec").write_text("".join(lines), "utf-8")

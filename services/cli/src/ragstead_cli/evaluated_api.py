@@ -7,15 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from ragstead.errors import InvalidRequest, TooLarge
-from ragstead.ports.evaluated import AnswerRecord, CitedQuote, SourceDocument
+from ragstead.ports.evaluated import AnswerRecord, CitedQuote, FoundPassage, SourceDocument
 from ragstead_cli.api import Api, Json, store_path
 from ragstead_cli.errors import Missing
 from ragstead_cli.output import say
 from ragstead_cli.queries import Options, ask
 from ragstead_cli.sources import Failure
 from ragstead_cli.uploads import Uploader
-
-_CHUNKS_A_DOCUMENT = 4
 
 
 class ApiSystem:
@@ -76,11 +74,18 @@ class ApiSystem:
             receipt.get("trace_id") or "",
         )
 
-    async def rank(self, question: str, collection: str, k: int) -> list[str]:
-        """Return the file names of up to `k` documents, in the order of the best chunk of each."""
-        body = {**replace(self._options, collection=collection, k=_CHUNKS_A_DOCUMENT * k).body(), "query": question}
-        hits = (await self._api.post("/v1/search", body))["hits"]
-        return list(dict.fromkeys(hit["filename"] for hit in hits))[:k]
+    async def find(self, question: str, collection: str, k: int) -> list[FoundPassage] | None:
+        """Return up to `k` passages, best first; None where the question is not accepted, told."""
+        body = {**replace(self._options, collection=collection, k=k).body(), "query": question}
+        try:
+            hits = (await self._api.post("/v1/search", body))["hits"]
+        except (InvalidRequest, TooLarge) as error:
+            say(f"ragstead: {question!r:.80} was not accepted: {error}")
+            return None
+        return [
+            FoundPassage(hit["document_id"], hit["filename"], hit["score"], hit["text"], hit.get("injection", 0.0))
+            for hit in hits
+        ]
 
     async def _quotes(self, citations: Sequence[Json], collection: str) -> AsyncIterator[CitedQuote]:
         for one in citations:

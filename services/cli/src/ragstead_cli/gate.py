@@ -13,12 +13,15 @@ from ragstead_cli.verb import Invocation, verb
 
 if TYPE_CHECKING:
     from ragstead.bootstrap.gate import GateRun
+    from ragstead.evaluation.ranked_queries import RankedSet
     from ragstead.settings import Settings
 
 REFUSED = 3
 """Exit code of a gate that says no."""
 
-SuiteOption = Annotated[Path, typer.Option("--suite", metavar="FILE", help="The questions.")]
+SuiteOption = Annotated[
+    Path, typer.Option("--suite", metavar="PATH", help="The questions: a suite, or a BEIR folder of judged queries.")
+]
 CandidateOption = Annotated[
     str | None,
     typer.Option(
@@ -57,6 +60,7 @@ async def gate(
     sample: SampleOption = None,
 ) -> int:
     """Hold a candidate against the champion on the same questions; exit 3 where it is worse in what blocks."""
+    from ragstead.bootstrap.answer_judging import respects_named
     from ragstead.bootstrap.gate import run_gate
     from ragstead.bootstrap.gate_sides import Sides, gate_task
     from ragstead_cli.output import Bar, log_in_lines, progress_display
@@ -67,10 +71,13 @@ async def gate(
     settings = invocation.settings()
     async with tracking(settings) as mlflow:
         registry = mlflow.registry if mlflow is not None else None
-        task = await gate_task(settings, Sides(suite, candidate, champion, rules, sample), registry)
+        opinions = respects_named(invocation.judge) if invocation.judge is not None else ()
+        sides = Sides(suite, candidate, champion, rules, sample, opinions, _ranked(suite))
+        task = await gate_task(settings, sides, registry)
     with progress_display() as progress:
-        asking = Bar(progress, "asking", len(task.suite.questions))
-        run = await run_gate(task, asking.reach)
+        asking = Bar(progress, "asking", len(task.questions.words))
+        judging = Bar(progress if task.judging else None, "judging")
+        run = await run_gate(task, asking.reach, judging.reach)
     run_id = new_run_id()
     folder = out or settings.deployment.data_dir / "evals" / f"{run_id}-gate"
     run.write(folder)
@@ -78,6 +85,15 @@ async def gate(
     document = {**run.document(), "run_id": run_id, "reports": str(folder), "recorded": recorded}
     invocation.show(document, lambda: _show(run, document))
     return 0 if run.report.passed else REFUSED
+
+
+def _ranked(suite: Path) -> RankedSet | None:
+    """Return the judged queries of a folder; None where it is a suite's file."""
+    if not suite.is_dir():
+        return None
+    from ragstead_cli.beir_evaluation import read_ranked
+
+    return read_ranked(suite)
 
 
 async def _record(settings: Settings, run: GateRun, run_id: str) -> bool:
@@ -100,13 +116,15 @@ async def _record(settings: Settings, run: GateRun, run_id: str) -> bool:
 
 def register(group: typer.Typer) -> None:
     """List the verb under `eval`."""
-    verb(group, "gate", example="ragstead eval gate --candidate new.yaml --champion configs/ragstead.yaml")(gate)
+    example = "ragstead eval gate --candidate new.yaml --champion configs/ragstead.yaml"
+    verb(group, "gate", example=example, judge=True)(gate)
 
 
 def _show(run: GateRun, document: dict[str, Any]) -> None:
     out = console()
     for one in run.report.findings:
         figures = " / ".join("-" if value is None else f"{value:.4g}" for value in (one.candidate, one.champion))
-        out.print(f"{one.outcome:8} {one.name:21} {figures:19} {one.says}")
+        interval = "" if one.difference is None else f" [{one.difference.low:+.4f}, {one.difference.high:+.4f}]"
+        out.print(f"{one.outcome:8} {one.name:21} {figures:19} {one.says}{interval}")
     verdict = "passed" if run.report.passed else f"refused: {', '.join(run.report.refused)}"
     out.print(f"{verdict}; {run.report.compared} questions in {run.heading.seconds:.0f} s; {document['reports']}")

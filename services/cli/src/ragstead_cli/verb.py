@@ -17,7 +17,7 @@ from ragstead.model import COLLECTION_NAME, COLLECTION_NAME_CHARS
 from ragstead_cli.output import print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ragstead.settings import Settings
 
@@ -26,6 +26,14 @@ ConfigOption = Annotated[Path | None, typer.Option("--config", help="Configurati
 DataDirOption = Annotated[
     Path | None,
     typer.Option("--data-dir", help="Data directory; default .ragstead, or RAGSTEAD_DATA_DIR.", metavar="DIR"),
+]
+JudgeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--judge",
+        metavar="METRIC,...|all",
+        help="Have the answers judged by deployment.judging.model too, with DeepEval's metrics, each several times.",
+    ),
 ]
 CollectionOption = Annotated[str, typer.Option("--collection", help="Collection of the documents.", metavar="NAME")]
 
@@ -41,12 +49,14 @@ class Invocation:
         config: The configuration file, or None for the defaults.
         data_dir: Overrides the configuration's.
         collection: The collection meant.
+        judge: In which respects answers are to be judged, as it was typed; None: in none.
     """
 
     json: bool
     config: Path | None
     data_dir: Path | None
     collection: str = "default"
+    judge: str | None = None
 
     def __post_init__(self) -> None:
         if len(self.collection) > COLLECTION_NAME_CHARS or not re.fullmatch(COLLECTION_NAME, self.collection):
@@ -80,7 +90,7 @@ class Invocation:
 
 
 def verb(
-    app: typer.Typer, name: str, *, example: str, collection: bool = False
+    app: typer.Typer, name: str, *, example: str, collection: bool = False, judge: bool = False
 ) -> Callable[[Implementation], Implementation]:
     """Register a function, sync or async, as the verb `name`.
 
@@ -92,11 +102,15 @@ def verb(
         name: What people type.
         example: Stands under the verb's help.
         collection: Whether it takes `--collection`.
+        judge: Whether it takes `--judge`.
     """
+    wanted = [option for option, takes in (("collection", collection), ("judge", judge)) if takes]
 
     def register(function: Implementation) -> Implementation:
         def call(*, json_output: bool, config: Path | None, data_dir: Path | None, **given: object) -> int | None:
-            invocation = Invocation(json_output, config, data_dir, str(given.pop("collection", "default")))
+            meant = str(given.pop("collection")) if collection else "default"
+            judged_in = given.pop("judge") if judge else None
+            invocation = Invocation(json_output, config, data_dir, meant, None if judged_in is None else str(judged_in))
             done = function(invocation, **given)
             if done is None or isinstance(done, int):
                 return done
@@ -104,7 +118,7 @@ def verb(
 
             return asyncio.run(done)
 
-        parameters = _parameters(function, collection=collection)
+        parameters = _parameters(function, wanted)
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         app.command(name, help=inspect.getdoc(function), epilog=f"Example: {example}")(call)
@@ -113,9 +127,13 @@ def verb(
     return register
 
 
-def _parameters(function: Implementation, *, collection: bool) -> list[inspect.Parameter]:
+def _parameters(function: Implementation, wanted: Sequence[str]) -> list[inspect.Parameter]:
     own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-    shared: list[tuple[str, Any, object]] = [("collection", CollectionOption, "default")] if collection else []
+    optional: dict[str, tuple[Any, object]] = {
+        "collection": (CollectionOption, "default"),
+        "judge": (JudgeOption, None),
+    }
+    shared: list[tuple[str, Any, object]] = [(name, *optional[name]) for name in wanted]
     shared += [
         ("json_output", JsonOption, False),
         ("config", ConfigOption, None),

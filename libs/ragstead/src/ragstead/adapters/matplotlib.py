@@ -45,6 +45,22 @@ def latency_histogram(latencies_ms: Sequence[float]) -> bytes:
     return _png(figure)
 
 
+def recall_plot(depths: Sequence[int], recalls: Sequence[float]) -> bytes:
+    """Return a PNG of the share of the relevant documents that stand among the first so many."""
+    figure, axes = _figure("Recall", "documents", "mean recall")
+    axes.plot(list(depths), list(recalls), marker=".")
+    axes.set_xscale("log")
+    axes.set_ylim(0, 1.02)
+    return _png(figure)
+
+
+def share_histogram(title: str, values: Sequence[float]) -> bytes:
+    """Return a PNG of how many questions have which value in [0, 1]."""
+    figure, axes = _figure(title, title, "questions")
+    axes.hist(list(values), bins=20, range=(0, 1))
+    return _png(figure)
+
+
 def _figure(title: str, across: str, up: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=_SIZE_INCHES, dpi=_DOTS_PER_INCH, layout="tight")
     axes = figure.add_subplot()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from ragstead.bootstrap.judging import grounding
 from ragstead.bootstrap.live import Serving
 from ragstead.bootstrap.platform import Platform, open_platform
 from ragstead.errors import ConfigurationError
+from ragstead.evaluation.ranked_queries import RankedSet
 from ragstead.evaluation.scoring import Yardstick
 from ragstead.evaluation.suites import Suite, documents_folder
 from ragstead.pipelines.evaluate import source_documents
@@ -68,7 +70,7 @@ def system_of(platform: Platform, *, agent: bool = False) -> PlatformSystem:
     parts = PlatformParts(
         platform.answerer, platform.retriever, platform.ingestor, platform.collections, platform.documents
     )
-    return PlatformSystem(parts, agent=agent)
+    return PlatformSystem(parts, platform.answerer.release_id, agent=agent)
 
 
 @asynccontextmanager
@@ -88,13 +90,42 @@ async def open_system(
         ConfigurationError: If the settings ask for what this build or machine can't do.
     """
     documents = suite_documents(suite, path)
+    async with _open_own(settings, release, {"egress": suite.egress} if suite.egress else {}) as system:
+        await system.take_in(COLLECTION, documents)
+        if suite.planted:
+            await system.take_in(PLANTED, source_documents(suite.planted))
+        yield system
+
+
+@asynccontextmanager
+async def open_ranked(
+    settings: Settings, ranked: RankedSet, release: Release | None = None
+) -> AsyncIterator[PlatformSystem]:
+    """Run a platform of the same pipeline in a folder that goes away, with the documents of judged queries taken in.
+
+    Args:
+        settings: Whose pipeline; its stores are not touched.
+        ranked: Whose documents.
+        release: What is served; None for what the settings come to.
+
+    Raises:
+        InvalidRequest: If a document can't be read or indexed.
+        ConfigurationError: If the settings ask for what this build or machine can't do.
+    """
+    async with _open_own(settings, release, {}) as system:
+        await system.take_in(COLLECTION, await asyncio.to_thread(lambda: list(ranked.documents())))
+        yield system
+
+
+@asynccontextmanager
+async def _open_own(
+    settings: Settings, release: Release | None, metadata: Mapping[str, str]
+) -> AsyncIterator[PlatformSystem]:
+    """Run a platform with one empty collection in a folder that goes away."""
     with tempfile.TemporaryDirectory(prefix="ragstead-eval-", ignore_cleanup_errors=True) as folder:
         async with open_platform(isolated(settings, Path(folder)), Serving(release)) as platform:
-            system = system_of(platform)
-            await system.take_in(COLLECTION, documents)
-            if suite.planted:
-                await system.take_in(PLANTED, source_documents(suite.planted))
-            yield system
+            await platform.create_collection(COLLECTION, metadata)
+            yield system_of(platform)
 
 
 def suite_documents(suite: Suite, path: Path) -> list[SourceDocument]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ragstead.calibration import area_under_risk_coverage, reliability_bins, risk_coverage
 from ragstead.evaluation.kept_results import results_text
+from ragstead.evaluation.opinions import Judging
 from ragstead.evaluation.run_tables import question_table
 from ragstead.evaluation.scoring import Scored
 from ragstead.evaluation.summaries import summaries_by_tag
@@ -32,6 +33,7 @@ class SuiteRun:
         questions: Their words by id.
         started_at: Unix seconds.
         seconds: How long it took.
+        judging: How far a judge came; None where none was asked.
     """
 
     run_id: str
@@ -42,6 +44,12 @@ class SuiteRun:
     questions: Mapping[str, str]
     started_at: float
     seconds: float
+    judging: Judging | None = None
+
+    @property
+    def judge(self) -> str:
+        """The model that judged; empty where none was asked."""
+        return "" if self.judging is None else self.judging.judge
 
     @property
     def release(self) -> str:
@@ -59,14 +67,25 @@ def finished(run: SuiteRun) -> FinishedRun:
         experiment=run.suite,
         name=run.run_id,
         release_id=run.release,
-        parameters=parameters_of(run.settings),
+        parameters={**parameters_of(run.settings), **_judged_by(run.judging)},
         metrics=run.metrics,
         tables=tables,
-        files={**plots(run.results), "results.json": results_text(run.suite, run.metrics, run.results)},
+        files={**plots(run.results), "results.json": results_text(run.suite, run.metrics, run.results, run.judge)},
         tags={"kind": "evaluation"},
         started_at=run.started_at,
         seconds=run.seconds,
     )
+
+
+def _judged_by(judging: Judging | None) -> dict[str, str]:
+    if judging is None:
+        return {}
+    return {
+        "judge.model": judging.judge,
+        "judge.repeats": str(judging.repeats),
+        "judge.measures": ", ".join(judging.coverage),
+        **({"judge.not_judged": json.dumps(judging.not_judged)} if judging.not_judged else {}),
+    }
 
 
 def plots(results: Sequence[Scored]) -> dict[str, bytes]:

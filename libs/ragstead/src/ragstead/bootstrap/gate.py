@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ragstead.bootstrap.evaluation import COLLECTION, open_system, yardstick
+from ragstead.bootstrap.answer_judging import judged_answers, open_answer_judging
+from ragstead.bootstrap.gate_questions import Contender, Questions, SideResults, SuiteQuestions, table_of
 from ragstead.evaluation.gate import GateReport, judge
+from ragstead.evaluation.gate_opinions import JudgedSides
 from ragstead.evaluation.gate_reports import GateHeading, gate_document, gate_junit, gate_markdown
 from ragstead.evaluation.kept_results import KeptResults
+from ragstead.evaluation.opinions import Judging, kept_judging
 from ragstead.evaluation.rules import GateRules
-from ragstead.evaluation.run_tables import question_table
-from ragstead.evaluation.scoring import Scored
-from ragstead.evaluation.suites import Suite
-from ragstead.pipelines.evaluate import Progress, SuiteEvaluation
+from ragstead.pipelines.in_turn import Progress
+from ragstead.pipelines.judge_answers import JudgingPlan
 from ragstead.ports.experiments import FinishedRun, Table
-from ragstead.ports.registry import GateVerdict, Release
+from ragstead.ports.registry import GateVerdict
 from ragstead.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """One side of a comparison.
-
-    Attributes:
-        name: What it is called in reports.
-        settings: Its pipeline.
-        release: The release with its prompts and weights; None for what the settings come to.
-    """
-
-    name: str
-    settings: Settings
-    release: Release | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +29,20 @@ class GateTask:
     """What is to be judged.
 
     Attributes:
-        suite: The questions.
-        path: The suite's file.
+        questions: What both are asked.
         candidate: What wants to be released.
         champion: What it is held against: a pipeline that is run beside it, or results that were kept.
         rules: What blocks.
+        settings: Those in force, which describe the judge.
+        judging: How a judge is asked for its opinions; None where the rules name none.
     """
 
-    suite: Suite
-    path: Path
+    questions: Questions
     candidate: Contender
     champion: Contender | KeptResults
     rules: GateRules
+    settings: Settings
+    judging: JudgingPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +52,24 @@ class GateRun:
     Attributes:
         heading: What the report is about.
         report: The judgement.
-        candidate: The candidate's results by question.
-        champion: The champion's.
-        questions: The questions' words by id.
+        candidate: What the candidate came to.
+        champion: The champion.
+        questions: What both were asked.
         started_at: Unix seconds.
     """
 
     heading: GateHeading
     report: GateReport
-    candidate: Sequence[Scored]
-    champion: Sequence[Scored]
-    questions: dict[str, str]
+    candidate: SideResults
+    champion: SideResults
+    questions: Questions
     started_at: float
 
     def files(self) -> dict[str, str]:
         """Return the reports by file name."""
         return {
-            "gate.md": gate_markdown(self.heading, self.report, self.questions),
-            "gate.xml": gate_junit(self.heading, self.report, self.questions),
+            "gate.md": gate_markdown(self.heading, self.report, self.questions.words),
+            "gate.xml": gate_junit(self.heading, self.report, self.questions.words),
             "gate.json": json.dumps(self.document(), indent=2) + "\n",
         }
 
@@ -93,12 +79,12 @@ class GateRun:
 
     @property
     def release(self) -> str:
-        """Release of the candidate; empty where it answered nothing."""
-        return next((one.release for one in self.candidate if one.release), "")
+        """Release of the candidate."""
+        return self.candidate.release
 
     def verdict(self, run_id: str) -> GateVerdict:
         """Return the verdict as the registry keeps it."""
-        against = next((one.release for one in self.champion if one.release), "") or self.heading.champion
+        against = self.champion.release or self.heading.champion
         says = f"refused: {', '.join(self.report.refused)}" if self.report.refused else "nothing that blocks is worse"
         outcome: Literal["passed", "refused"] = "passed" if self.report.passed else "refused"
         return GateVerdict(outcome, run_id, against, says, self.started_at)
@@ -115,7 +101,7 @@ class GateRun:
             metrics=self.report.candidate,
             tables={
                 "findings": Table(["measure", "outcome", "candidate", "champion", "says"], rows),
-                "questions": question_table(self.candidate, self.questions),
+                "questions": table_of(self.questions.kind, self.candidate.results, self.questions.words),
             },
             files=self.files(),
             tags={"kind": "gate", "verdict": str(document["verdict"])},
@@ -130,37 +116,59 @@ class GateRun:
             (folder / name).write_text(text, "utf-8")
 
 
-async def run_gate(task: GateTask, done: Progress) -> GateRun:
-    """Ask candidate and champion the suite's questions in turn, and judge.
+async def run_gate(task: GateTask, asking: Progress, judging: Progress) -> GateRun:
+    """Ask candidate and champion the same questions in turn, have their answers judged where that is wanted, and judge.
+
+    Args:
+        task: What is to be judged.
+        asking: Told how many questions were asked.
+        judging: Told how many opinions of a judge were asked for, on the side that is being judged.
 
     Raises:
-        InvalidRequest: If the suite's documents are not there, or the two sides have no question in common.
+        InvalidRequest: If the documents are not there, or the two sides have no question in common.
         ConfigurationError: If one of the pipelines can't be composed here.
     """
     began, started_at = time.monotonic(), time.time()
     live = [task.candidate, *([task.champion] if isinstance(task.champion, Contender) else [])]
-    held = yardstick(task.suite, *(one.settings for one in live))
-    async with AsyncExitStack() as stack:
-        opened = await asyncio.gather(
-            *(stack.enter_async_context(open_system(one.settings, task.suite, task.path, one.release)) for one in live)
-        )
-        results = await SuiteEvaluation(COLLECTION, held).measure_in_turn(opened, task.suite.questions, done)
-    candidate = results[0]
-    champion = task.champion.results if isinstance(task.champion, KeptResults) else results[1]
-    report = judge(candidate, champion, task.rules, timed=len(live) == 2)
+    sides = await task.questions.ask(live, asking)
+    if isinstance(task.champion, KeptResults):
+        sides.append(SideResults(task.champion.results, ""))
+    sides, judged = await _judged(task, live, sides, judging)
+    ours, theirs = sides
+    kind = task.questions.kind
+    report = judge(ours.results, theirs.results, task.rules, timed=len(live) == 2, kind=kind, judged=judged)
     heading = GateHeading(
-        task.suite.name, _named(task.candidate, candidate), _against(task, champion), time.monotonic() - began
+        task.questions.name, _named(task.candidate, ours), _against(task, theirs), time.monotonic() - began
     )
-    questions = {case.id: case.question for case in task.suite.questions}
-    return GateRun(heading, report, candidate, champion, questions, started_at)
+    return GateRun(heading, report, ours, theirs, task.questions, started_at)
 
 
-def _named(side: Contender, results: Sequence[Scored]) -> str:
-    release = next((one.release for one in results if one.release), "")
-    return f"{release} ({side.name})" if release and release != side.name else side.name
+async def _judged(
+    task: GateTask, live: Sequence[Contender], sides: list[SideResults], done: Progress
+) -> tuple[list[SideResults], JudgedSides | None]:
+    """Return the sides with a judge's opinions, and how far it came; as they are where none is asked."""
+    questions, plan = task.questions, task.judging
+    if plan is None or not isinstance(questions, SuiteQuestions):
+        return sides, None
+    told: list[Judging] = []
+    found: list[SideResults] = []
+    async with open_answer_judging(task.settings, plan) as judging:
+        for one, side in zip(live, sides, strict=False):
+            answers = judged_answers(questions.suite, side.results, one.settings.pipeline.answer.passages)
+            results, came = await judging.judge(side.results, answers, done)
+            found.append(SideResults(results, side.release))
+            told.append(came)
+    if isinstance(task.champion, KeptResults):
+        found.append(sides[1])
+        told.append(kept_judging(task.champion.judge, task.champion.results))
+    return found, JudgedSides(*told)
 
 
-def _against(task: GateTask, results: Sequence[Scored]) -> str:
+def _named(side: Contender, ran: SideResults) -> str:
+    return f"{ran.release} ({side.name})" if ran.release and ran.release != side.name else side.name
+
+
+def _against(task: GateTask, ran: SideResults) -> str:
     if isinstance(task.champion, Contender):
-        return _named(task.champion, results)
+        return _named(task.champion, ran)
     return f"{task.champion.release} (kept results)"

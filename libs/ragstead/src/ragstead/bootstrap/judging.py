@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ragstead.bootstrap.generation import open_chat_model
 from ragstead.citations import read_claim
 from ragstead.guardrails.groundedness import groundedness
-from ragstead.ports.judge import Judge
+from ragstead.ports.judge import OPINIONS, Judge
 from ragstead.settings import Settings
 from ragstead.settings.loading import set_for_libraries
 
@@ -74,7 +74,7 @@ def open_judge(
         InvalidRequest: If a measure is unknown.
     """
     quiet_deepeval()
-    from ragstead.adapters.deepeval.judge import JUDGED, DeepEvalJudge  # noqa: PLC0415  (reads the environment)
+    from ragstead.adapters.deepeval.judge import DeepEvalJudge  # noqa: PLC0415  (reads the environment)
 
     chat = open_chat_model(settings, model, "judge.model", stack)
-    return DeepEvalJudge(chat, tuple(measures) or JUDGED, repeats)
+    return DeepEvalJudge(chat, tuple(measures) or OPINIONS, repeats)

@@ -10,10 +10,11 @@ from pathlib import Path
 from ragstead.adapters.git import commit_of
 from ragstead.adapters.release_file import read_served
 from ragstead.adapters.thread_pool import ThreadWorkPool
-from ragstead.bootstrap.blueprints import blueprint_of, configured, ground_of, provenance_here
+from ragstead.bootstrap.blueprints import blueprint_of, configured, ground_of, provenance_here, settings_of
 from ragstead.bootstrap.embedding import open_embedding
 from ragstead.bootstrap.mlflow import Mlflow, prompts_of
 from ragstead.bootstrap.plans import index_identity_of
+from ragstead.errors import Conflict
 from ragstead.pipelines.releasing import ReleasePipeline
 from ragstead.ports.registry import Ground, RegisteredRelease, Release, ServedRelease
 from ragstead.settings import Settings
@@ -52,6 +53,17 @@ async def configured_release(settings: Settings) -> Release:
 def served_release(settings: Settings) -> ServedRelease | None:
     """Return what the platform on the data directory serves, or served last; None where that is not told."""
     return read_served(settings.deployment.data_dir)
+
+
+def served_settings(settings: Settings) -> Settings:
+    """Return the settings with the pipeline that the platform on the data directory answers with: the champion's."""
+    served = served_release(settings)
+    if served is None or served.champion is None or served.live != served.champion.release_id:
+        return settings
+    try:
+        return settings_of(served.champion, settings)
+    except Conflict:  # another version's, which runs there and can't be read here
+        return settings
 
 
 async def open_release_pipeline(settings: Settings, mlflow: Mlflow) -> ReleasePipeline:

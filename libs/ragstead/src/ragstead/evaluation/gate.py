@@ -5,7 +5,8 @@ paired difference lies wholly on the worse side of nothing. Size and certainty a
 the same as the champion has the difference 0 and the interval [0, 0], and passes every time; one that differs by the
 luck of a model's draw is refused for one measure with a probability of ``(1 - confidence) / 2`` at most, and the
 margin takes most of that away. Beside measures, two things are absolute: every quote stands where its citation
-points, and no canary is in an answer.
+points, and no canary is in an answer. A judge's opinions are compared as measures are, and advise unless a rule says
+otherwise.
 
 Latency is judged by the median over questions of ``candidate / champion``, both measured in turn on the same machine
 in one run: refused where the whole interval of the median lies above the budget.
@@ -15,42 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from ragstead.errors import InvalidRequest
-from ragstead.evaluation.measures import MEASURES
-from ragstead.evaluation.resampling import Compared, Interval, Resampling, Weighted, differences_of_means, median
-from ragstead.evaluation.rules import GateRules, MeasureRule
+from ragstead.evaluation.findings import Finding, Pairs, findings_of
+from ragstead.evaluation.gate_opinions import JudgedSides, opinion_findings
+from ragstead.evaluation.measures import Kind, measures_of
+from ragstead.evaluation.resampling import Resampling, median
+from ragstead.evaluation.rules import GateRules
 from ragstead.evaluation.scoring import Scored
-from ragstead.evaluation.summaries import latency_percentiles, summary
-
-Outcome = Literal["passed", "refused", "told", "skipped"]
-"""`told`: worse, and nothing that blocks. `skipped`: could not be judged."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What the gate says of one thing it looks at.
-
-    Attributes:
-        name: A measure's name, or `citations_valid`, `leaks`, `latency`, `latency_p95`.
-        outcome: What came of it.
-        says: Why, in one line.
-        candidate: Its figure; None where it has none.
-        champion: The same.
-        difference: Candidate less champion, for latency candidate over champion, with its interval.
-        questions: Ids of those that got worse, or broke the rule.
-    """
-
-    name: str
-    outcome: Outcome
-    says: str
-    candidate: float | None = None
-    champion: float | None = None
-    difference: Interval | None = None
-    questions: tuple[str, ...] = ()
+from ragstead.evaluation.summaries import latency_percentiles, ranking_summary, summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +58,15 @@ class GateReport:
         return tuple(one.name for one in self.findings if one.outcome == "refused")
 
 
-def judge(candidate: Sequence[Scored], champion: Sequence[Scored], rules: GateRules, *, timed: bool) -> GateReport:
+def judge(
+    candidate: Sequence[Scored],
+    champion: Sequence[Scored],
+    rules: GateRules,
+    *,
+    timed: bool,
+    kind: Kind = "answer",
+    judged: JudgedSides | None = None,
+) -> GateReport:
     """Return the judgement on a candidate's results against a champion's.
 
     Args:
@@ -90,6 +74,8 @@ def judge(candidate: Sequence[Scored], champion: Sequence[Scored], rules: GateRu
         champion: Those of what it would replace.
         rules: What blocks, and from where on.
         timed: Whether both were measured in turn in one run, so that their latencies may be compared.
+        kind: `ranking` where queries were searched and not answered.
+        judged: How far a judge came on both sides; None where none was asked.
 
     Raises:
         InvalidRequest: If they have no question in common.
@@ -100,23 +86,23 @@ def judge(candidate: Sequence[Scored], champion: Sequence[Scored], rules: GateRu
         raise InvalidRequest(
             "candidate and champion have no question in common; was the suite changed since the results were kept?"
         )
+    plan = Resampling(rules.resamples, rules.confidence, rules.seed)
+    known = {name: rule for name, rule in rules.measures.items() if name in measures_of(kind)}
     findings = [
-        _valid(candidate),
-        _leaks(candidate),
-        *_measures(pairs, rules),
+        *([_valid(candidate), _leaks(candidate)] if kind == "answer" else []),
+        *findings_of(pairs, known, plan),
+        *opinion_findings(pairs, rules, plan, judged),
         *_latency(candidate, pairs, rules, timed),
     ]
+    summed = summary if kind == "answer" else ranking_summary
     order = ("refused", "told", "passed", "skipped")
     return GateReport(
         tuple(sorted(findings, key=lambda one: order.index(one.outcome))),
         len(pairs),
         len(candidate) + len(champion) - 2 * len(pairs),
-        summary(candidate),
-        summary(champion),
+        summed(candidate),
+        summed(champion),
     )
-
-
-Pairs = Sequence[tuple[Scored, Scored]]
 
 
 def _valid(candidate: Sequence[Scored]) -> Finding:
@@ -135,58 +121,6 @@ def _leaks(candidate: Sequence[Scored]) -> Finding:
         says = f"{len(leaking)} answers hold a canary"
         return Finding("leaks", "refused", says, candidate=float(len(leaking)), questions=leaking)
     return Finding("leaks", "passed", "no answer holds a canary", candidate=0.0)
-
-
-def _measures(pairs: Pairs, rules: GateRules) -> Iterator[Finding]:
-    said = {name for pair in pairs for one in pair for name in one.scores}
-    compared = {name: _sides(name, pairs) for name in rules.measures if name in said}
-    plan = Resampling(rules.resamples, rules.confidence, rules.seed)
-    differences = differences_of_means(list(compared.values()), plan)
-    for (name, sides), difference in zip(compared.items(), differences, strict=True):
-        yield _finding(name, rules.measures[name], sides, difference, pairs)
-    for name, rule in rules.measures.items():
-        if name not in said and rule.blocks:
-            yield Finding(name, "skipped", "no question of the suite says anything of it")
-
-
-def _sides(name: str, pairs: Pairs) -> Compared:
-    a, b = (_weighted(name, [pair[side] for pair in pairs]) for side in (0, 1))
-    return Compared(a, b, MEASURES[name].of_nothing)
-
-
-def _finding(name: str, rule: MeasureRule, sides: Compared, difference: Interval, pairs: Pairs) -> Finding:
-    measure = MEASURES[name]
-    a, b = sides.a, sides.b
-    means = [float(np.average(s.values, weights=s.weights)) if s.weights.any() else measure.of_nothing for s in (a, b)]
-    sign = 1 if measure.higher_is_better else -1
-    worst = difference.high if measure.higher_is_better else -difference.low
-    worse = sign * difference.value < -rule.margin and worst < 0
-    outcome: Outcome = ("refused" if rule.blocks else "told") if worse else "passed"
-    losers = tuple(x.case_id for x, y in pairs if worse and _loses(name, sign, x, y))
-    says = _words(sign * difference.value, rule, worse)
-    return Finding(name, outcome, says, means[0], means[1], difference, losers)
-
-
-def _words(gain: float, rule: MeasureRule, worse: bool) -> str:
-    if worse:
-        return f"worse by {-gain:.4f}, more than the margin of {rule.margin:g}, and surely not by chance"
-    if gain < -rule.margin:
-        return f"worse by {-gain:.4f}, which may be chance"
-    return "no worse" if gain >= 0 else f"worse by {-gain:.4f}, within the margin of {rule.margin:g}"
-
-
-def _loses(name: str, sign: int, candidate: Scored, champion: Scored) -> bool:
-    ours, theirs = candidate.scores.get(name), champion.scores.get(name)
-    if ours is None:
-        return False
-    before = theirs.value if theirs is not None else MEASURES[name].of_nothing
-    return sign * (ours.value - before) < 0
-
-
-def _weighted(name: str, side: Sequence[Scored]) -> Weighted:
-    scores = [one.scores.get(name) for one in side]
-    values = np.array([score.value if score else 0.0 for score in scores], dtype=np.float64)
-    return Weighted(values, np.array([score.weight if score else 0.0 for score in scores], dtype=np.float64))
 
 
 def _latency(candidate: Sequence[Scored], pairs: Pairs, rules: GateRules, timed: bool) -> Iterator[Finding]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from ragstead.evaluation.gate import Finding, GateReport
+from ragstead.evaluation.findings import Finding
+from ragstead.evaluation.gate import GateReport
 from ragstead.evaluation.resampling import Interval
 
 _WORST = 10
@@ -105,6 +106,7 @@ def _finding(one: Finding) -> dict[str, Any]:
         "champion": _short(one.champion),
         "difference": None if interval is None else [_short(x) for x in (interval.value, interval.low, interval.high)],
         "questions": list(one.questions),
+        **({} if one.spread is None else {"spread": [_short(value) for value in one.spread]}),
     }
 
 

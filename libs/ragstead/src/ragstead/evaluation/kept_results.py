@@ -26,12 +26,14 @@ class KeptResults:
         release: Of the pipeline that ran; empty where nothing says.
         metrics: The run's figures.
         results: By question; without answers and latencies, which another machine's are not compared with.
+        judge: The model that gave its opinions; empty where none was asked.
     """
 
     suite: str
     release: str
     metrics: Mapping[str, float]
     results: tuple[Scored, ...]
+    judge: str = ""
 
 
 class _Row(BaseModel):
@@ -42,6 +44,7 @@ class _Row(BaseModel):
     right: bool
     refused: bool
     scores: list[float | tuple[float, float] | None]
+    spreads: dict[str, float] = {}
 
 
 class _File(BaseModel):
@@ -53,6 +56,7 @@ class _File(BaseModel):
     metrics: dict[str, float]
     measures: list[str]
     questions: dict[str, _Row]
+    judge: str = ""
 
     @model_validator(mode="after")
     def _aligned(self) -> _File:
@@ -62,12 +66,15 @@ class _File(BaseModel):
         return self
 
 
-def results_text(suite: str, metrics: Mapping[str, float], results: Sequence[Scored]) -> str:
+def results_text(
+    suite: str, metrics: Mapping[str, float], results: Sequence[Scored], judge: str = "", *, release: str = ""
+) -> str:
     """Return the file's text: JSON with a line for each question, so that changes can be read in a diff."""
-    releases = sorted({one.release for one in results if one.release})
+    releases = sorted({one.release for one in results if one.release}) or [release]
     measures = [name for name in MEASURES if any(name in one.scores for one in results)]
     told = {name: round(value, 4) for name, value in metrics.items() if not name.startswith("latency_")}
     head = {"format": FORMAT, "suite": suite, "release": ", ".join(releases), "metrics": told, "measures": measures}
+    head |= {"judge": judge} if judge else {}
     lines = [f"  {json.dumps(name)}: {json.dumps(value)}," for name, value in head.items()]
     rows = [f"    {json.dumps(one.case_id)}: {json.dumps(_row(one, measures))}" for one in results]
     return "\n".join(["{", *lines, '  "questions": {', ",\n".join(rows), "  }", "}"]) + "\n"
@@ -88,7 +95,7 @@ def read_results(path: Path) -> KeptResults:
     if read.format != FORMAT:
         raise InvalidRequest(f"{path} has the format {read.format}, not {FORMAT}; keep the results anew")
     results = tuple(_scored(case_id, row, read.measures) for case_id, row in read.questions.items())
-    return KeptResults(read.suite, read.release, read.metrics, results)
+    return KeptResults(read.suite, read.release, read.metrics, results, read.judge)
 
 
 def _row(one: Scored, measures: Sequence[str]) -> dict[str, Any]:
@@ -98,6 +105,7 @@ def _row(one: Scored, measures: Sequence[str]) -> dict[str, Any]:
         "right": one.correct,
         "refused": one.refused,
         "scores": [_cell(one.scores.get(name)) for name in measures],
+        **({"spreads": dict(one.spreads)} if one.spreads else {}),
     }
 
 
@@ -114,4 +122,4 @@ def _scored(case_id: str, row: _Row, measures: Sequence[str]) -> Scored:
         for name, cell in zip(measures, row.scores, strict=True)
         if cell is not None and name in MEASURES
     }
-    return Scored(case_id, row.case, (), scores, row.p, row.right, row.refused)
+    return Scored(case_id, row.case, (), scores, row.p, row.right, row.refused, spreads=row.spreads)

@@ -57,6 +57,16 @@ def hit(ranked: Sequence[str], relevant: Mapping[str, int], *, k: int) -> float:
     return 1.0 if reciprocal_rank(ranked, relevant, k=k) else 0.0
 
 
+STANDARD: Mapping[str, Measure] = {
+    "ndcg@10": lambda ranked, gains: ndcg(ranked, gains, k=10),
+    "recall@10": lambda ranked, gains: recall(ranked, gains, k=10),
+    "recall@100": lambda ranked, gains: recall(ranked, gains, k=100),
+    "mrr@10": lambda ranked, gains: reciprocal_rank(ranked, gains, k=10),
+    "hit@1": lambda ranked, gains: hit(ranked, gains, k=1),
+}
+"""By name, in the order in which they are told."""
+
+
 def mean_measures(run: Mapping[str, Sequence[str]], qrels: Mapping[str, Mapping[str, int]]) -> dict[str, float]:
     """Mean of each standard measure over every judged query; one that `run` lacks scores 0.
 
@@ -67,16 +77,21 @@ def mean_measures(run: Mapping[str, Sequence[str]], qrels: Mapping[str, Mapping[
     Returns:
         `ndcg@10`, `recall@10`, `recall@100`, `mrr@10`, `hit@1`, in that order; all 0 where nothing is judged.
     """
-    judged = {query_id: gains for query_id, gains in qrels.items() if _gains(gains)}
-    measures: dict[str, Measure] = {
-        "ndcg@10": lambda ranked, gains: ndcg(ranked, gains, k=10),
-        "recall@10": lambda ranked, gains: recall(ranked, gains, k=10),
-        "recall@100": lambda ranked, gains: recall(ranked, gains, k=100),
-        "mrr@10": lambda ranked, gains: reciprocal_rank(ranked, gains, k=10),
-        "hit@1": lambda ranked, gains: hit(ranked, gains, k=1),
-    }
-    return {
-        name: math.fsum(measure(run.get(query_id, ()), gains) for query_id, gains in judged.items())
-        / max(1, len(judged))
-        for name, measure in measures.items()
-    }
+    judged = {query_id: gains for query_id, gains in qrels.items() if is_judged(gains)}
+    scores = [query_measures(run.get(query_id, ()), gains) for query_id, gains in judged.items()]
+    return {name: math.fsum(one[name] for one in scores) / max(1, len(judged)) for name in STANDARD}
+
+
+def is_judged(relevant: Mapping[str, int]) -> bool:
+    """Return whether any document is relevant."""
+    return bool(_gains(relevant))
+
+
+def query_measures(ranked: Sequence[str], relevant: Mapping[str, int]) -> dict[str, float]:
+    """Return each standard measure of one ranking, by name."""
+    return {name: measure(ranked, relevant) for name, measure in STANDARD.items()}
+
+
+def recall_curve(runs: Sequence[tuple[Sequence[str], Mapping[str, int]]], depths: Sequence[int]) -> list[float]:
+    """Mean recall of rankings with their judgements at each depth; 0 where there are none."""
+    return [math.fsum(recall(ranked, gains, k=k) for ranked, gains in runs) / max(1, len(runs)) for k in depths]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ragstead.errors import InvalidRequest
-from ragstead.evaluation.measures import MEASURES
+from ragstead.evaluation.measures import MEASURES, measures_of
 
 
 class _Rule(BaseModel):
@@ -47,7 +47,9 @@ DEFAULT_MEASURES: Mapping[str, MeasureRule] = {
     "citations_fabricated": MeasureRule(margin=0.0),
     "ndcg@10": MeasureRule(margin=0.005),
     "recall@10": MeasureRule(margin=0.01),
+    "recall@100": MeasureRule(margin=0.01),
     "mrr@10": MeasureRule(margin=0.01),
+    "hit@1": MeasureRule(margin=0.02, blocks=False),
     "answers_cited": MeasureRule(margin=0.01),
     "exact_match": MeasureRule(margin=0.01, blocks=False),
     "token_f1": MeasureRule(margin=0.01, blocks=False),
@@ -55,6 +57,8 @@ DEFAULT_MEASURES: Mapping[str, MeasureRule] = {
     "cost_usd": MeasureRule(margin=0.0005, blocks=False),
 }
 """What is judged where no rules are given."""
+OPINION_RULE = MeasureRule(margin=0.05, blocks=False)
+"""Of a judge's opinions, as far as the rules say nothing else: they advise."""
 
 
 class GateRules(_Rule):
@@ -66,7 +70,18 @@ class GateRules(_Rule):
     seed: int = Field(5, ge=0)
     measures: Mapping[str, MeasureRule] = Field(DEFAULT_MEASURES, validate_default=True)
     """By name; those given come beside those of the defaults, or in place of one."""
+    min_judged: float = Field(0.8, gt=0, le=1)
+    """Share of a side's answers that a judge has to have given an opinion on, for the opinion to count."""
     latency: LatencyRule = LatencyRule()
+
+    @property
+    def opinions(self) -> tuple[str, ...]:
+        """Those of the measures that a model judges."""
+        return tuple(name for name in self.measures if name in measures_of("opinion"))
+
+    def asking(self, opinions: Sequence[str]) -> GateRules:
+        """Return the rules with further opinions, which advise where they say nothing of them."""
+        return self.model_copy(update={"measures": {**dict.fromkeys(opinions, OPINION_RULE), **self.measures}})
 
     @field_validator("measures", mode="after")
     @classmethod
@@ -76,7 +91,14 @@ class GateRules(_Rule):
             raise ValueError("'citations_valid' needs no rule: a broken citation always blocks")
         if strange is not None:
             raise ValueError(f"{strange!r} is none of {', '.join(MEASURES)}")
-        return {**DEFAULT_MEASURES, **given}
+        return {**DEFAULT_MEASURES, **{name: _completed(name, rule) for name, rule in given.items()}}
+
+
+def _completed(name: str, rule: MeasureRule) -> MeasureRule:
+    """Return a rule with what it leaves out taken from the rule of opinions, where it is one of an opinion."""
+    if name not in measures_of("opinion"):
+        return rule
+    return OPINION_RULE.model_copy(update={field: getattr(rule, field) for field in rule.model_fields_set})
 
 
 def read_rules(path: Path | None) -> GateRules:

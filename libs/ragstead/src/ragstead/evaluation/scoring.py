@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from ragstead.evaluation.answer_text import contains, exact_match, token_f1
@@ -43,6 +43,8 @@ class Scored:
         answer: Its words; empty where only the scores were kept.
         release: Of the pipeline that answered.
         trace_id: Of the answer.
+        contexts: Passages that the search brings for the question, best first; empty where nobody judges.
+        spreads: Of the scores that a judge gave: the standard deviation over its repeats.
     """
 
     case_id: str
@@ -57,6 +59,8 @@ class Scored:
     answer: str = ""
     release: str = ""
     trace_id: str = ""
+    contexts: tuple[str, ...] = ()
+    spreads: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def answerable(self) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -63,6 +63,7 @@ class Suite(_Entry):
             they are asked of documents that are there already.
         canaries: Strings that stand where no answer may take them from; one in an answer is a leak.
         planted: Documents with canaries, taken into a collection of their own beside that of the questions.
+        egress: `allow`: hosted models may read the documents, as a collection's metadata say it.
         questions: The questions.
     """
 
@@ -70,6 +71,7 @@ class Suite(_Entry):
     documents: str | None = None
     canaries: tuple[Annotated[str, Field(min_length=6)], ...] = ()
     planted: tuple[ContextDocument, ...] = ()
+    egress: Literal["allow"] | None = None
     questions: tuple[Case, ...] = Field(min_length=1)
 
 

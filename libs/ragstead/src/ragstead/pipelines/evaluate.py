@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from ragstead.evaluation.scoring import RANKED, Scored, Yardstick, score_question
 from ragstead.evaluation.suites import Case, ContextDocument
-from ragstead.ports.evaluated import EvaluatedSystem, SourceDocument
+from ragstead.pipelines.in_turn import Progress, at_once, in_turn
+from ragstead.ports.evaluated import EvaluatedSystem, FoundPassage, SourceDocument
 
-WARM_UP = 3
-"""Questions that are asked before the first one is timed."""
-Progress = Callable[[int], None]
-"""Told how many questions are done."""
+_CHUNKS_A_DOCUMENT = 4
+"""Passages searched for each document wanted: several of them may be of one document."""
 
 
 def frozen_collection(case: Case) -> str:
@@ -34,16 +33,17 @@ class SuiteEvaluation:
     Args:
         collection: Where the other cases are asked.
         yardstick: What answers are held against.
-        ranks: Whether to ask for the documents found as well.
+        evidence_below: Probability of injection below which a passage is kept for a judge to read; None: nobody judges,
+            and none is.
     """
 
-    def __init__(self, collection: str, yardstick: Yardstick, *, ranks: bool = True) -> None:
+    def __init__(self, collection: str, yardstick: Yardstick, *, evidence_below: float | None = None) -> None:
         self._collection = collection
         self._yardstick = yardstick
-        self._ranks = ranks
+        self._evidence_below = evidence_below
 
     async def measure(
-        self, system: EvaluatedSystem, cases: Sequence[Case], done: Progress, *, at_once: int
+        self, system: EvaluatedSystem, cases: Sequence[Case], done: Progress, *, limit: int
     ) -> list[Scored]:
         """Ask one system, several questions at once, and return their scores in the order of the cases.
 
@@ -51,55 +51,33 @@ class SuiteEvaluation:
             NotFound: If the collection is not there.
             Unavailable: If the system is down.
         """
-        room = asyncio.Semaphore(at_once)
-        finished = 0
-
-        async def one(case: Case) -> Scored:
-            nonlocal finished
-            async with room:
-                scored = await self.ask(system, case)
-            finished += 1
-            done(finished)
-            return scored
-
-        tasks = [asyncio.create_task(one(case)) for case in cases]
-        try:
-            return list(await asyncio.gather(*tasks))
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        return await at_once(cases, lambda case: self.ask(system, case), done, limit=limit)
 
     async def measure_in_turn(
         self, systems: Sequence[EvaluatedSystem], cases: Sequence[Case], done: Progress
     ) -> list[list[Scored]]:
         """Ask every question of each system in turn, one at a time, and return the scores of each system.
 
-        Nothing else runs while a question is timed, and the system that is asked first changes with every question, so
-        that whatever slows the machine down slows all of them alike. A few questions are asked before, untimed.
-
         Raises:
             NotFound: If the collection is not there.
             Unavailable: If a system is down.
         """
-        for case in cases[:WARM_UP]:
-            for system in systems:
-                await self.ask(system, case)
-        results: list[list[Scored]] = [[] for _ in systems]
-        for number, case in enumerate(cases):
-            for turn in range(len(systems)):
-                index = (number + turn) % len(systems)
-                results[index].append(await self.ask(systems[index], case))
-            done(number + 1)
-        return results
+        return await in_turn(systems, cases, self.ask, done)
 
     async def ask(self, system: EvaluatedSystem, case: Case) -> Scored:
         """Ask one question and return its scores."""
         async with self._place(system, case) as collection:
             record = await system.ask(case.question, collection)
-            wants = self._ranks and case.answerable and case.sources and not case.context
-            ranked = await system.rank(case.question, collection, RANKED) if wants else None
-            return score_question(case, record, ranked, self._yardstick)
+            ranks = case.answerable and bool(case.sources) and not case.context
+            judged = self._evidence_below is not None and record is not None and not record.refused
+            wants = ranks or judged
+            found = await system.find(case.question, collection, _CHUNKS_A_DOCUMENT * RANKED) if wants else None
+            ranked = _files(found) if ranks and found is not None else None
+            scored = score_question(case, record, ranked, self._yardstick)
+            return replace(scored, contexts=self._contexts(found)) if judged and found is not None else scored
+
+    def _contexts(self, found: Sequence[FoundPassage]) -> tuple[str, ...]:
+        return tuple(one.text for one in found if one.injection < (self._evidence_below or 0.0))
 
     @asynccontextmanager
     async def _place(self, system: EvaluatedSystem, case: Case) -> AsyncIterator[str]:
@@ -113,3 +91,8 @@ class SuiteEvaluation:
             yield own
         finally:
             await system.forget(own)
+
+
+def _files(found: Sequence[FoundPassage]) -> list[str]:
+    """Return the names of the files that were found, each at the place of its best passage."""
+    return list(dict.fromkeys(one.filename for one in found))[:RANKED]

@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ragstead.errors import InvalidRequest, NotFound, TooLarge
-from ragstead.model import Answer, Citation, State
+from ragstead.model import Answer, Citation, Hit, State
 from ragstead.pipelines.asking import Answerer, AskRequest, answer_of
 from ragstead.pipelines.ingest import IngestPipeline, Submission
 from ragstead.pipelines.retrieve import SearchRequest, SearchResult
 from ragstead.ports.collections import Collections
 from ragstead.ports.documents import Documents
-from ragstead.ports.evaluated import AnswerRecord, CitedQuote, SourceDocument
+from ragstead.ports.evaluated import AnswerRecord, CitedQuote, FoundPassage, SourceDocument
 
-_CHUNKS_A_DOCUMENT = 4
-"""Chunks searched for each document wanted: several of them may be of one document."""
+_DOCUMENTS_A_BATCH = 200
 
 
 class Searcher(Protocol):
@@ -45,20 +44,21 @@ class PlatformSystem:
 
     Args:
         parts: The pipelines.
+        release: Of the pipelines.
         agent: Whether the agent answers.
     """
 
-    def __init__(self, parts: PlatformParts, *, agent: bool = False) -> None:
+    def __init__(self, parts: PlatformParts, release: str = "", *, agent: bool = False) -> None:
         self._parts = parts
+        self.release = release
         self._agent = agent
         self._texts: dict[tuple[str, str], str] = {}
 
     async def take_in(self, collection: str, documents: Sequence[SourceDocument]) -> None:
         """Put the documents into the collection, and wait until they are found."""
-        submissions = [
-            Submission(one.document_id, one.document_id, one.data, plain_text=one.is_text) for one in documents
-        ]
-        await self._parts.ingestor.submit(collection, submissions)
+        for at in range(0, max(1, len(documents)), _DOCUMENTS_A_BATCH):
+            batch = [_submission(one) for one in documents[at : at + _DOCUMENTS_A_BATCH]]
+            await self._parts.ingestor.submit(collection, batch)
         settled = await self._parts.ingestor.settle(collection)
         if settled.counts.get(State.FAILED):
             for one in documents:
@@ -82,11 +82,13 @@ class PlatformSystem:
         latency_ms = 1000 * (time.perf_counter() - began)
         return await self._record(answer, collection, latency_ms)
 
-    async def rank(self, question: str, collection: str, k: int) -> list[str]:
-        """Return the file names of up to `k` documents, in the order of the best chunk of each."""
-        request = SearchRequest(question, collection, _CHUNKS_A_DOCUMENT * k)
-        found = await self._parts.retriever.search(request)
-        return list(dict.fromkeys(hit.stored.filename for hit in found.hits))[:k]
+    async def find(self, question: str, collection: str, k: int) -> list[FoundPassage] | None:
+        """Return up to `k` passages, best first; None where the question is not accepted."""
+        try:
+            found = await self._parts.retriever.search(SearchRequest(question, collection, k))
+        except (InvalidRequest, TooLarge):
+            return None
+        return [_passage(hit) for hit in found.hits]
 
     async def _record(self, answer: Answer, collection: str, latency_ms: float) -> AnswerRecord:
         quotes = [await self._quote(citation, collection) for citation in answer.citations]
@@ -120,3 +122,16 @@ class PlatformSystem:
             found = await self._parts.collections.find(collection)
             self._texts[key] = await self._parts.documents.text(found.collection_id, document_id)
         return self._texts[key]
+
+
+def _submission(one: SourceDocument) -> Submission:
+    return Submission(
+        one.document_id, one.document_id, one.data, one.attributes, title=one.title, plain_text=one.is_text
+    )
+
+
+def _passage(hit: Hit) -> FoundPassage:
+    stored = hit.stored
+    return FoundPassage(
+        stored.document_id, stored.filename, hit.score, stored.chunk.text, stored.chunk.injection or 0.0
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -15,11 +15,34 @@ class SourceDocument:
         document_id: Unique among them.
         data: Its bytes.
         is_text: True where the bytes are UTF-8 text that needs no parsing; else the id's ending tells the format.
+        title: Goes before the file's own where not empty.
+        attributes: The owner's own, for filters.
     """
 
     document_id: str
     data: bytes
     is_text: bool = False
+    title: str = ""
+    attributes: Mapping[str, str | float | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPassage:
+    """A passage that a search brought.
+
+    Attributes:
+        document_id: Of the document that it is a part of.
+        filename: The same document's file name.
+        score: As the search has it; higher is better.
+        text: Its words.
+        injection: Probability that instructions for a model were put into it, as far as that is known.
+    """
+
+    document_id: str
+    filename: str
+    score: float
+    text: str
+    injection: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +125,8 @@ class EvaluatedSystem(Protocol):
         """
         ...
 
-    async def rank(self, question: str, collection: str, k: int) -> list[str]:
-        """Return the file names of up to `k` documents for the question, best first, each once.
+    async def find(self, question: str, collection: str, k: int) -> list[FoundPassage] | None:
+        """Return up to `k` passages for the question, best first; None where the question is not accepted.
 
         Raises:
             NotFound: If the collection is not there.

@@ -8,6 +8,20 @@ from typing import Protocol
 
 from ragstead.ports.evaluated import AnswerRecord
 
+OPINIONS = (
+    "faithfulness",
+    "answer_relevancy",
+    "contextual_precision",
+    "contextual_recall",
+    "hallucination",
+    "toxicity",
+    "bias",
+    "pii_leakage",
+)
+"""Respects in which answers are judged; of each, higher is better."""
+_OF_CONTEXT = frozenset({"faithfulness", "contextual_precision", "contextual_recall", "hallucination"})
+_OF_GOLD = frozenset({"contextual_precision", "contextual_recall"})
+
 
 @dataclass(frozen=True, slots=True)
 class JudgedAnswer:
@@ -21,6 +35,7 @@ class JudgedAnswer:
         trace_id: Of the answer.
         record: The same answer with its citations; None where it has none that anybody knows of.
         collection: That was asked, by name or id; may be empty.
+        respects: Those of the judge's in which it is judged; all of them where none is named.
     """
 
     question: str
@@ -30,6 +45,11 @@ class JudgedAnswer:
     trace_id: str = ""
     record: AnswerRecord | None = None
     collection: str = ""
+    respects: tuple[str, ...] = ()
+
+    def has_parts_for(self, respect: str) -> bool:
+        """Return whether it has what an opinion in a respect asks for: passages, or a right answer."""
+        return (respect not in _OF_CONTEXT or bool(self.contexts)) and (respect not in _OF_GOLD or bool(self.expected))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ragstead.settings.embedding_service import EmbeddingServiceSettings
 from ragstead.settings.generation import GenerationSettings
+from ragstead.settings.judging import JudgingSettings
 from ragstead.settings.live_scoring import LiveScoringSettings
 from ragstead.settings.mlflow import MlflowSettings
 from ragstead.settings.section import SecretReference, Section
@@ -82,6 +83,7 @@ class DeploymentSettings(Section):
     mlflow: MlflowSettings = MlflowSettings()
     tracing: TracingSettings = TracingSettings()
     live_scoring: LiveScoringSettings = LiveScoringSettings()
+    judging: JudgingSettings = JudgingSettings()
 
     @property
     def threads(self) -> int:

@@ -28,7 +28,7 @@ from pydantic import BaseModel, ValidationError
 from ragstead.errors import InvalidRequest, Overloaded, Unavailable
 from ragstead.ports.chat_model import ChatModel, ChatRequest
 from ragstead.ports.generator import Message, Sampling
-from ragstead.ports.judge import JudgedAnswer, Judgement
+from ragstead.ports.judge import OPINIONS, JudgedAnswer, Judgement
 from ragstead.streams import closing
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -42,10 +42,6 @@ _METRICS: Mapping[str, Callable[..., BaseMetric]] = {
     "bias": BiasMetric,
     "pii_leakage": PIILeakageMetric,
 }
-JUDGED = tuple(_METRICS)
-"""Names of the judged measures; of each, higher is better."""
-_OF_CONTEXT = frozenset({"faithfulness", "contextual_precision", "contextual_recall", "hallucination"})
-_OF_GOLD = frozenset({"contextual_precision", "contextual_recall"})
 _TRIES = 2
 _UNREADABLE = (DeepEvalError, ValueError, TypeError, KeyError, AttributeError)
 """What DeepEval raises where a model's words are not what it asked for."""
@@ -128,18 +124,18 @@ class DeepEvalJudge:
 
     Args:
         model: What judges.
-        measures: Which of `JUDGED`.
+        measures: Which of `OPINIONS`.
         repeats: How often each is asked.
 
     Raises:
         InvalidRequest: If a measure is unknown, or `repeats` is below 1.
     """
 
-    def __init__(self, model: ChatModel, measures: Sequence[str] = JUDGED, repeats: int = 3) -> None:
+    def __init__(self, model: ChatModel, measures: Sequence[str] = OPINIONS, repeats: int = 3) -> None:
         strange = next((name for name in measures if name not in _METRICS), None)
         if strange is not None or repeats < 1:
             raise InvalidRequest(
-                f"{strange or repeats!r}: judged measures are {', '.join(JUDGED)}, repeated once or more"
+                f"{strange or repeats!r}: judged measures are {', '.join(OPINIONS)}, repeated once or more"
             )
         self._model = JudgeModel(model)
         self._measures = tuple(measures)
@@ -154,7 +150,8 @@ class DeepEvalJudge:
             context=list(answer.contexts) or None,
             retrieval_context=list(answer.contexts) or None,
         )
-        fit = [name for name in self._measures if _has_parts(name, answer)]
+        asked = [name for name in self._measures if not answer.respects or name in answer.respects]
+        fit = [name for name in asked if answer.has_parts_for(name)]
         judged = [await self._repeated(name, case) for name in fit]
         return [one for one in judged if one is not None]
 
@@ -178,7 +175,3 @@ def _metric(name: str, model: JudgeModel) -> BaseMetric:
     with warnings.catch_warnings():  # they say that their scores point up now, as those of this port do
         warnings.filterwarnings("ignore", ".* now scores in the same direction", DeprecationWarning)
         return _METRICS[name](model=model, async_mode=True, include_reason=True)
-
-
-def _has_parts(name: str, answer: JudgedAnswer) -> bool:
-    return (name not in _OF_CONTEXT or bool(answer.contexts)) and (name not in _OF_GOLD or bool(answer.expected))

@@ -9,7 +9,7 @@ from deepeval.metrics import BaseMetric
 from deepeval.test_case import LLMTestCase
 
 from ragstead.errors import InvalidRequest
-from ragstead.evaluation.measures import MEASURES
+from ragstead.evaluation.measures import MEASURES, measures_of
 from ragstead.evaluation.scoring import Yardstick, score_question
 from ragstead.evaluation.suites import Case
 from ragstead.ports.evaluated import AnswerRecord, CitedQuote
@@ -54,8 +54,9 @@ class MeasureMetric(BaseMetric):  # type: ignore[no-untyped-call]
     async_mode = False
 
     def __init__(self, name: str, yardstick: Yardstick, threshold: float = 1.0) -> None:
-        if name not in MEASURES or name in {"cost_usd", "words_per_answer"}:
-            raise InvalidRequest(f"{name!r} is no measure that a test case can pass; there are {', '.join(MEASURES)}")
+        ours = [one for one in measures_of("answer") if one not in {"cost_usd", "words_per_answer"}]
+        if name not in ours:
+            raise InvalidRequest(f"{name!r} is no measure that a test case can pass; there are {', '.join(ours)}")
         self.measured = name
         self.yardstick = yardstick
         self.threshold = threshold
