@@ -18,10 +18,10 @@ from integration.mlflow_server import mlflow_server
 from integration.test_tracing_mlflow import found, until
 from integration.trace_receiver import Receiver, receiving
 from integration.traced_house import LEAVE, QUESTION, House, configured
-from ragstead.bootstrap.judging import quiet_deepeval
 from ragstead.bootstrap.platform import open_platform
 from ragstead.errors import ConfigurationError
 from ragstead.pipelines.ingest import Submission
+from ragstead.ports.judge import OPINIONS
 from ragstead.settings import Settings
 from ragstead.settings.live_scoring import LiveMeasure, LiveOpinion
 from services.live_server import serving_platform
@@ -184,8 +184,6 @@ def test_start_does_not_import_deepeval(tmp_path: Path) -> None:
     assert done.stdout.split("\n")[0] == "0 scored, 0 dropped, 0 failed False"
 
 
-def test_every_judged_metric_of_the_settings_is_one_of_the_adapters() -> None:
-    quiet_deepeval()
-    from ragstead.adapters.deepeval.judge import JUDGED  # noqa: PLC0415  (after it was told to be quiet)
+def test_every_judged_metric_of_the_settings_is_one_of_the_judges() -> None:
 
-    assert set(get_args(LiveOpinion)) < set(JUDGED)
+    assert set(get_args(LiveOpinion)) < set(OPINIONS)

@@ -193,7 +193,6 @@ def test_evaluation_looks_into_the_collection_that_it_is_told(cli, tmp_path):
     suite = tmp_path / "suite.yaml"
     suite.write_text("- {id: a, question: leave days, answers: [30 days]}\n")
     assert cli.json("eval", "run", suite, "--collection", "people")["metrics"]["answers_contained"] == 1.0
-    assert "default" in cli.refusal("eval", "run", suite, code=2)
 
 
 def test_full_queue_is_waited_for(cli, fake, tmp_path):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ragstead.adapters.deepeval import judge as adapter
 from ragstead.bootstrap.answer_judging import judging_plan, respects_named
+from ragstead.bootstrap.judging import quiet_deepeval
 from ragstead.errors import ConfigurationError, Forbidden, InvalidRequest, Unavailable
 from ragstead.evaluation.gate import judge
 from ragstead.evaluation.gate_opinions import JudgedSides
@@ -70,6 +70,9 @@ def down(*_: object) -> Sequence[Judgement]:
 
 
 def test_adapter_judges_in_every_respect_that_there_is_a_measure_for() -> None:
+    quiet_deepeval()
+    from ragstead.adapters.deepeval import judge as adapter  # noqa: PLC0415  (after it was told to be quiet)
+
     assert tuple(adapter._METRICS) == OPINIONS == measures_of("opinion")
 
 

@@ -11,10 +11,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ragstead.marks import MARK, without_marks
 from ragstead.model import Verdict
 
-MARK = re.compile(r"\s?\[(\d{1,3})\](?!\w|\.[a-z_])")
-"""Not the index of a list in a quoted document, `courses[0].title`, which names no passage."""
 _WORD = re.compile(r"\w+(?:[.,:]\d+)*")
 _NEGATIONS = frozenset({"no", "not", "never", "none", "without", "cannot", "nor", "neither"})
 _SUPPORTED = 0.9
@@ -57,7 +56,7 @@ class Support:
 def read_claim(sentence: str) -> Claim:
     """Return the claim that a sentence of an answer makes, and the passages its marks name."""
     passages = tuple(dict.fromkeys(int(number) for number in MARK.findall(sentence)))
-    plain = " ".join(MARK.sub("", sentence).split())
+    plain = " ".join(without_marks(sentence).split())
     words = plain.rstrip(" .!?;:,。！？")
     return Claim(words or plain, passages, plain[len(words) :].strip() if words else "")
 

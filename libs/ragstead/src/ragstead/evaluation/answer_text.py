@@ -9,19 +9,19 @@ as there, so that `20-day` and `20 day` agree.
 
 from __future__ import annotations
 
-import re
 import string
 from collections import Counter
 from collections.abc import Sequence
 
+from ragstead.marks import without_marks
+
 _ARTICLES = frozenset({"a", "an", "the"})
-_MARK = re.compile(r"\[\d+\]")
 _PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation, " "))
 
 
 def normalised(text: str) -> str:
     """Lower case, without marks, punctuation and articles, words separated by one space."""
-    plain = _MARK.sub(" ", text).lower().translate(_PUNCTUATION)
+    plain = without_marks(text).lower().translate(_PUNCTUATION)
     return " ".join(word for word in plain.split() if word not in _ARTICLES)
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ragstead.marks import without_marks
 from ragstead.memory import Kind, accepted, kind_of_question, latest_that_fit, standalone_of
 from ragstead.pipelines.dialogue import DialogueModel
+from ragstead.pipelines.plan import RULES
 from ragstead.ports.conversations import Conversation, ConversationTurns, Turn
 from ragstead.ports.generator import Message
 from ragstead.prompting import transcript
 from ragstead.token_estimates import estimated_tokens
 
-RULES = "rules"
 _CONDENSE_TOKENS = 96
 _SUMMARY_TOKENS = 320
 _CONDENSE_TURNS = 8
@@ -22,7 +22,6 @@ _MOST_TURNS = 200
 """Turns that are read from the store; what lies before them is not remembered, unless it was summed up."""
 _RECENT_TURNS = 12
 """Turns that a follow-up may go back to."""
-_MARK = re.compile(r"\s*\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ class Memory:
 
 def _message(turn: Turn) -> Message:
     """Return a turn as a model is to read it: its marks pointed at passages that are no longer there."""
-    return Message(turn.role, _MARK.sub("", turn.content) if turn.role == "assistant" else turn.content)
+    return Message(turn.role, without_marks(turn.content) if turn.role == "assistant" else turn.content)
 
 
 def _as_messages(summary: str) -> tuple[Message, ...]:
