@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -15,6 +16,8 @@ import yaml
 from mlflow import MlflowClient
 
 from integration.mlflow_server import mlflow_server
+from ragstead.bootstrap.platform import open_platform
+from ragstead.settings import Settings
 from services.scripted_model import Step, refuses, says, scripted
 
 RAGSTEAD = Path(sys.executable).parent / "ragstead"
@@ -52,8 +55,11 @@ class House:
         return path
 
     def run(self, *words: object, code: int = 0, as_json: bool = True) -> Any:
+        return self.verb("eval", *words, code=code, as_json=as_json)
+
+    def verb(self, *words: object, code: int = 0, as_json: bool = True) -> Any:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAGSTEAD_", "MLFLOW_"))}
-        command = [str(RAGSTEAD), "eval", *map(str, words), "--data-dir", str(self.data)]
+        command = [str(RAGSTEAD), *map(str, words), "--data-dir", str(self.data)]
         done = subprocess.run(
             [*command, *(["--json"] if as_json else [])],
             capture_output=True,
@@ -192,6 +198,32 @@ def test_hosted_judge_reads_what_the_suite_or_the_collection_says_may_leave_and_
         house.write_suite(egress="allow")
         run = house.run("run", house.suite, "--fresh", *base)
     assert run["metrics"]["bias"] == 1.0
+
+
+def collection_that_may_leave(data: Path, name: str) -> None:
+    async def make() -> None:
+        async with open_platform(Settings.model_validate({"deployment": {"data_dir": data}})) as platform:
+            await platform.create_collection(name, {"egress": "allow"})
+
+    asyncio.run(make())
+
+
+@pytest.mark.slow
+def test_answers_of_a_collection_are_judged_by_a_hosted_model_where_its_owner_said_that_they_may_be(
+    house: House,
+) -> None:
+    collection_that_may_leave(house.data, "open")
+    for name in ("open", "closed"):
+        house.verb("ingest", house.folder / "docs", "--collection", name)
+    with scripted(says(YES)) as judge:
+        base = ["--config", house.config(judge.base_url, model={"hosted": True}), "--judge", "faithfulness"]
+        house.run("run", house.suite, "--collection", "closed", *base, code=2)
+        assert "egress: allow" in house.errors
+        assert judge.asked == []
+        run = house.run("run", house.suite, "--collection", "open", *base)
+        asked = json.dumps(judge.asked)
+    assert (run["metrics"]["faithfulness"], run["metrics"]["faithfulness_judged"]) == (1.0, 1.0)
+    assert "Every employee has 27 days of paid leave" in asked
 
 
 def test_judge_that_is_not_named_or_asked_the_impossible_is_bad_usage_before_anything_is_asked(house: House) -> None:
