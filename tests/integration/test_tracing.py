@@ -174,8 +174,11 @@ def test_search_is_a_trace_of_its_own(house: House) -> None:
     spans = house.langfuse.trace("5" * 32)
     assert spans["search"].parent_id == CALLERS_SPAN
     assert {name: parents(spans)[name] for name in ("embed", "bm25", "dense", "fuse")} == dict.fromkeys(
-        ("embed", "bm25", "dense", "fuse"), "search"
+        ("embed", "bm25", "dense", "fuse"), "retrieve"
     )
+    assert parents(spans)["retrieve"] == parents(spans)["guard"] == "search"
+    assert spans["search"].kind == "retriever"
+    assert spans["search"].output()[0]["metadata"]["filename"] == "leave.md"
 
 
 def test_agents_steps_hold_their_searches(house: House) -> None:

@@ -20,6 +20,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from integration.langfuse_reading import Told, tell
 
 TRACES, SCORES = "/api/public/otel/v1/traces", "/api/public/scores"
+ROOTS = ("answer", "search", "completion")
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Receiver:
 
     def trace(self, trace_id: str, within_s: float = 60.0) -> dict[str, ReceivedSpan]:
         """The spans of a trace by name, once its root is there."""
-        self.until(lambda: any(one.name in ("answer", "search") for one in self.traces().get(trace_id, [])), within_s)
+        self.until(lambda: any(one.name in ROOTS for one in self.traces().get(trace_id, [])), within_s)
         return {one.name: one for one in reversed(self.traces()[trace_id])}
 
     def takes_spans(self, body: bytes) -> None:

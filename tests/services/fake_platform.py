@@ -32,6 +32,8 @@ from ragstead.model import (
     Verdict,
 )
 from ragstead.pipelines.asking import AskRequest
+from ragstead.pipelines.bare_models import BareModel
+from ragstead.pipelines.costs import CostBook
 from ragstead.pipelines.embed import EmbedPipeline
 from ragstead.pipelines.encode_queue import EncodeQueue, QueueLimits
 from ragstead.pipelines.ingest import Submission
@@ -325,9 +327,14 @@ class FakePlatform:
         self.reranker: Reranker | None = None
         self.tracer: Tracer = RecordingTracer()
         self.relays: dict[str, ModelRelay] = {}
+        self.costs = CostBook()
         self.answer_traces: MemoryAnswerTraces | None = None
         self.live_scoring: SampleScoring | None = None
         self.ready = {"metadata": (True, "answers"), "vectors": (True, "answers")}
+
+    @property
+    def bare_models(self) -> dict[str, BareModel]:
+        return {name: BareModel(relay) for name, relay in self.relays.items()}
 
     async def create_collection(self, name: str, metadata: Mapping[str, str]) -> Collection:
         return await self.collections.create(name, index_identity="fake", metadata=metadata)

@@ -431,7 +431,7 @@ class Receipt:
         cache: `hit`, `miss` or `off`.
         prompt_tokens: As the served model counts them.
         completion_tokens: The same for the answer.
-        cost_usd: What the models charged.
+        cost_usd: What the models cost that had a hand in it; None where nobody knows of one of them.
         timings_ms: Milliseconds by stage, and `total`.
         dropped_citations: How many citations the server could not verify and dropped.
         question: The standalone question that was searched; empty where it was the caller's own words.
@@ -447,7 +447,7 @@ class Receipt:
     cache: str = "off"
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    cost_usd: float = 0.0
+    cost_usd: float | None = 0.0
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     dropped_citations: int = 0
     route: str = ""

@@ -56,7 +56,8 @@ async def search(api: Api, query: str, options: Options) -> Json:
     """Return the API's answer to one search, without what was not asked for."""
     view = await api.post("/v1/search", {"query": query, **options.body()})
     hits = [{name: value for name, value in hit.items() if name != "debug"} for hit in view["hits"]]
-    return {"hits": hits, "timings_ms": view["timings_ms"]}
+    refusal: Json = {name: view[name] for name in ("refused", "reason", "guard") if name in view}
+    return {"hits": hits, "timings_ms": view["timings_ms"], **refusal}
 
 
 async def ranked_documents(api: Api, query: str, options: Options, *, k: int) -> list[tuple[str, float]]:
@@ -67,7 +68,10 @@ async def ranked_documents(api: Api, query: str, options: Options, *, k: int) ->
     wanted = k
     while True:
         body = {**options.body(), "query": query, "k": wanted}
-        hits = (await api.post("/v1/search", body))["hits"]
+        found = await api.post("/v1/search", body)
+        hits = found["hits"]
+        if found.get("refused"):
+            say(f"ragstead: {query!r:.80} was refused: {found['reason']}")
         best: dict[str, float] = {}
         for hit in hits:
             best.setdefault(hit["document_id"], hit["score"])

@@ -105,6 +105,6 @@ def _show(found: Json) -> None:
         words = " ".join(printable(hit["text"]).split())
         out.print(f"    {words[:300]}{'…' if len(words) > 300 else ''}")
     if not found["hits"]:
-        out.print("nothing found")
+        out.print(f"refused: {found['reason']}" if found.get("refused") else "nothing found")
     total = found["timings_ms"].get("total", sum(found["timings_ms"].values()))
     out.print(f"{total:.0f} ms", style="dim")

@@ -25,6 +25,7 @@ from ragstead_gateway.store_files import store_files_router
 from ragstead_gateway.stores import stores_router
 from ragstead_gateway.traces import traces_router
 from ragstead_serving.app import create_service
+from ragstead_serving.cost_metrics import CostMetrics
 from ragstead_serving.embedding_metrics import EmbeddingMetrics
 from ragstead_serving.embeddings import EMBEDDINGS_PATHS, Embeddings, embedding_model_views, embeddings_router
 from ragstead_serving.live_scoring_metrics import LiveScoringMetrics
@@ -59,8 +60,8 @@ def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
     version = importlib.metadata.version("ragstead")
     embeddings = Embeddings(platform.embedding, max_inputs=deployment.embedding.max_inputs)
     short_ways: dict[str, ShortWay] = dict.fromkeys(EMBEDDINGS_PATHS, embeddings.short_way)
-    if platform.relays:
-        short_ways[CHAT_PATH] = BareModels(platform.relays, RelayCounter(metrics.registry))
+    if platform.bare_models:
+        short_ways[CHAT_PATH] = BareModels(platform.bare_models, RelayCounter(metrics.registry))
     app = create_service(
         "Ragstead",
         _DESCRIPTION,
@@ -79,6 +80,7 @@ def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
     app.include_router(embeddings_router(embeddings))
     EmbeddingMetrics(metrics.registry, platform.embedding)
     TracingMetrics(metrics.registry, platform.tracer)
+    CostMetrics(metrics.registry, platform.costs)
     if platform.live_scoring is not None:
         LiveScoringMetrics(metrics.registry, platform.live_scoring)
     views = [

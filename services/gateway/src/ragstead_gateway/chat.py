@@ -80,7 +80,7 @@ def chat_router(platform: Platform, counter: AnswerCounter) -> APIRouter:
 
     def find(name: str) -> ServedModel:
         if name not in models:
-            raise NotFound("model", name, f"there are {', '.join([*sorted(models), *sorted(platform.relays)])}")
+            raise NotFound("model", name, f"there are {', '.join([*sorted(models), *sorted(platform.bare_models)])}")
         return models[name]
 
     @router.post("/v1/chat/completions", response_model=ChatView, responses=errors(404, 409) | _STREAMED)
@@ -111,5 +111,5 @@ def pipeline_views(platform: Platform) -> list[ModelView]:
     created = int(time.time())
     return [
         ModelView(id=model.name, created=created, owned_by="ragstead", capabilities=dict(model.capabilities))
-        for model in (*platform.models, *platform.relays.values())
+        for model in (*platform.models, *platform.bare_models.values())
     ]

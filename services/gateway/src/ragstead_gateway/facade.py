@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ragstead.model import Answer, Collection, StoredFile
 from ragstead.pipelines.asking import AskRequest
+from ragstead.pipelines.costs import CostBook
 from ragstead.pipelines.ingest import Submission
 from ragstead.pipelines.retrieve import SearchRequest, SearchResult
 from ragstead.pipelines.sample_scoring import SampleScoring
@@ -16,9 +17,9 @@ from ragstead.ports.collections import Collections
 from ragstead.ports.conversations import Conversations, ConversationTurns
 from ragstead.ports.documents import Documents, Files
 from ragstead.ports.ledger import Submitted
-from ragstead.ports.model_relay import ModelRelay
+from ragstead.ports.model_relay import Relayed
 from ragstead.ports.reranker import Reranker
-from ragstead.ports.tracer import Tracer
+from ragstead.ports.tracer import TraceContext, Tracer
 from ragstead.settings import Settings
 from ragstead_serving.embeddings import ServedEmbedding
 
@@ -34,6 +35,24 @@ class ServedModel(Protocol):
     @property
     def capabilities(self) -> Mapping[str, bool]:
         """What it can do, by OpenAI's parameter names."""
+        ...
+
+
+class BareModel(Protocol):
+    """A model that the `model` of a request may name."""
+
+    @property
+    def name(self) -> str:
+        """What a request names."""
+        ...
+
+    @property
+    def capabilities(self) -> Mapping[str, bool]:
+        """What it can do, by OpenAI's parameter names."""
+        ...
+
+    async def ask(self, body: Mapping[str, object], trace: TraceContext) -> Relayed | Answer:
+        """Return what its server answers, or the refusal of a request that it does not hear of."""
         ...
 
 
@@ -138,8 +157,13 @@ class Platform(Protocol):
         ...
 
     @property
-    def relays(self) -> Mapping[str, ModelRelay]:
-        """What passes requests on to a model that they name."""
+    def bare_models(self) -> Mapping[str, BareModel]:
+        """Models that a request may name, and is passed on to."""
+        ...
+
+    @property
+    def costs(self) -> CostBook:
+        """What models cost."""
         ...
 
     @property

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, suppress
 
-from fastapi import Response
+from fastapi import Request, Response
 from prometheus_client import CollectorRegistry, Counter
 from starlette.types import Receive, Scope, Send
 
 from ragstead.errors import InvalidRequest, RagsteadError, Unavailable
-from ragstead.ports.model_relay import ModelRelay, Relayed
+from ragstead.model import Answer
+from ragstead.pipelines.replies import split_events
+from ragstead.ports.model_relay import Relayed
 from ragstead.streams import closing
+from ragstead.tracing import read_traceparent, response_id
 from ragstead.wire import ChatBody
-from ragstead_gateway.asking import refuse_unable
+from ragstead_gateway.answers import Completion
+from ragstead_gateway.asking import refuse_unable, traceparent_of
+from ragstead_gateway.facade import BareModel
 from ragstead_serving.disconnects import ClientGone, while_connected
 from ragstead_serving.errors import error_body
-from ragstead_serving.sse import AT_ONCE, event
+from ragstead_serving.responses import JsonResponse
+from ragstead_serving.sse import AT_ONCE, EventStream, event
 
-_LONGEST_EVENT_BYTES = 1 << 20
 _DONE = b"data: [DONE]"
 _END_BYTES = 32
 
@@ -28,12 +33,15 @@ class RelayCounter:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._relayed = Counter(
-            "ragstead_relayed", "Requests passed on to a model.", ["model", "status"], registry=registry
+            "ragstead_relayed",
+            "Requests passed on to a model, by its status; guard_input: refused, and not passed on.",
+            ["model", "status"],
+            registry=registry,
         )
 
-    def count(self, model: str, status: int) -> None:
+    def count(self, model: str, status: str) -> None:
         """Book one."""
-        self._relayed.labels(model, str(status)).inc()
+        self._relayed.labels(model, status).inc()
 
 
 def refuse_unable_model(body: ChatBody, able: Mapping[str, bool]) -> None:
@@ -58,9 +66,10 @@ class PassedOn(Response):
     error table, as nothing has been sent by then. When the client hangs up, so does this.
     """
 
-    def __init__(self, relay: ModelRelay, sent: Mapping[str, object], counter: RelayCounter) -> None:
+    def __init__(self, model: BareModel, asked: ChatBody, sent: Mapping[str, object], counter: RelayCounter) -> None:
         super().__init__()
-        self._relay = relay
+        self._model = model
+        self._asked = asked
         self._sent = sent
         self._counter = counter
 
@@ -70,13 +79,31 @@ class PassedOn(Response):
             await while_connected(receive, self._pass_on(scope, receive, send))
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = await self._relay.send(self._sent)
-        self._counter.count(self._relay.name, answer.status)
+        asked = self._asked
+        trace = read_traceparent(traceparent_of(Request(scope)), asked.user or "", asked.metadata)
+        answer = await self._model.ask(self._sent, trace)
+        if isinstance(answer, Answer):
+            self._counter.count(self._model.name, str(answer.reason))
+            usage = bool(asked.stream_options and asked.stream_options.include_usage)
+            completion = Completion(asked.model, usage, response_id(trace))
+            await _refused(completion, answer, streamed=bool(asked.stream))(scope, receive, send)
+            return
+        self._counter.count(self._model.name, str(answer.status))
         if answer.media_type.startswith("text/event-stream"):
             await _stream(answer, send)
         else:
             whole = await _whole(answer.body)
             await Response(whole, answer.status, _headers(answer), answer.media_type)(scope, receive, send)
+
+
+def _refused(completion: Completion, answer: Answer, *, streamed: bool) -> Response:
+    """Return a refusal as answers have it."""
+    return EventStream(completion.chunks(_pieces(answer))) if streamed else JsonResponse(completion.whole(answer))
+
+
+async def _pieces(answer: Answer) -> AsyncGenerator[str | Answer, None]:
+    yield answer.content
+    yield answer
 
 
 async def _stream(answer: Relayed, send: Send) -> None:
@@ -87,7 +114,7 @@ async def _stream(answer: Relayed, send: Send) -> None:
     async with aclosing(closing(answer.body)) as chunks:
         try:
             async for chunk in chunks:
-                whole, waiting = _events(waiting + chunk)
+                whole, waiting = split_events(waiting + chunk)
                 if whole:
                     end = whole[-_END_BYTES:]
                     await send({"type": "http.response.body", "body": whole, "more_body": True})
@@ -96,13 +123,6 @@ async def _stream(answer: Relayed, send: Send) -> None:
         except RagsteadError as exc:
             waiting = event(error_body(exc))  # in the place of half an event
     await send({"type": "http.response.body", "body": waiting, "more_body": False})
-
-
-def _events(received: bytes) -> tuple[bytes, bytes]:
-    """Return the events that are whole, and the rest; of what has no end in a megabyte all."""
-    ends = [place + len(mark) for mark in (b"\n\n", b"\r\n\r\n") if (place := received.rfind(mark)) >= 0]
-    end = max(ends, default=len(received) if len(received) > _LONGEST_EVENT_BYTES else 0)
-    return received[:end], received[end:]
 
 
 def _headers(answer: Relayed) -> dict[str, str]:

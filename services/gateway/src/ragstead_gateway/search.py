@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
-from ragstead.model import Hit
-from ragstead.pipelines.retrieve import SearchRequest
+from ragstead.model import Hit, Reason
+from ragstead.pipelines.retrieve import SearchRequest, SearchResult
 from ragstead.tracing import read_traceparent
 from ragstead.wire import SearchBody, SearchView
 from ragstead_gateway.asking import check_question, read_filter, traceparent_of
@@ -30,15 +30,19 @@ def search_router(platform: Platform) -> APIRouter:
         condition, trace = read_filter(body.filter, "filter"), read_traceparent(traceparent_of(request))
         asked = SearchRequest(body.query, body.collection, body.k, body.strategy, condition, trace)
         found = await while_connected(request.receive, platform.retriever.search(asked))
-        return JsonResponse(
-            {
-                "hits": [_view(hit, debug=body.debug) for hit in found.hits],
-                "timings_ms": dict(found.timings_ms),
-                "collection_version": found.collection.version,
-            }
-        )
+        view: dict[str, object] = {
+            "hits": [_view(hit, debug=body.debug) for hit in found.hits],
+            "timings_ms": dict(found.timings_ms),
+            "collection_version": found.collection.version,
+        }
+        return JsonResponse(view | (refusal_view(found) if found.refused else {}))
 
     return router
+
+
+def refusal_view(found: SearchResult) -> dict[str, object]:
+    """Return what a search says besides whose query was refused."""
+    return {"refused": True, "reason": Reason.GUARD_INPUT.value, "guard": {"findings": list(found.refused)}}
 
 
 def _view(hit: Hit, *, debug: bool) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Path, Request, Response
 from fastapi import Query as InQuery
@@ -123,24 +123,31 @@ def _add_search(router: APIRouter, platform: Platform) -> None:
         for i, query in enumerate(queries):
             check_question(query, max_chars, "query" if isinstance(body.query, str) else f"query[{i}]")
         collection = await platform.collections.find(store)
-        hits = await while_connected(request.receive, _search(platform, collection, queries, body))
+        hits, refused = await while_connected(request.receive, _search(platform, collection, queries, body))
         data = [await _hit_view(platform, collection, hit) for hit in hits]
-        return JsonResponse(VectorStoreSearchView(search_query=queries, data=data))
+        reason: Literal["guard_input"] | None = "guard_input" if refused else None
+        return JsonResponse(
+            VectorStoreSearchView(search_query=queries, data=data, refused=refused or None, reason=reason)
+        )
 
 
 async def _search(
     platform: Platform, collection: Collection, queries: list[str], body: VectorStoreSearchBody
-) -> list[Hit]:
+) -> tuple[list[Hit], bool]:
+    """Return the best hits of all queries, and whether the guard stopped one of these."""
     condition = read_filter(body.filters, "filters")
     threshold = body.ranking_options.score_threshold if body.ranking_options else 0.0
     best: dict[str, Hit] = {}
+    refused = False
     for query in queries:
         asked = SearchRequest(query, collection.collection_id, body.max_num_results, None, condition)
-        for hit in (await platform.retriever.search(asked)).hits:
+        found = await platform.retriever.search(asked)
+        refused = refused or bool(found.refused)
+        for hit in found.hits:
             have = best.get(hit.stored.chunk_id)
             if hit.score >= threshold and (have is None or hit.score > have.score):
                 best[hit.stored.chunk_id] = hit
-    return sorted(best.values(), key=lambda hit: -hit.score)[: body.max_num_results]
+    return sorted(best.values(), key=lambda hit: -hit.score)[: body.max_num_results], refused
 
 
 async def _hit_view(platform: Platform, collection: Collection, hit: Hit) -> VectorStoreSearchHit:

@@ -204,9 +204,15 @@ def _model_attributes(one: WrittenSpan) -> dict[str, Fact | None]:
         _A.OBSERVATION_MODEL: one.model,
         _A.OBSERVATION_MODEL_PARAMETERS: _json(parameters) if parameters else None,
         _A.OBSERVATION_USAGE_DETAILS: _json(usage) if usage else None,
-        _A.OBSERVATION_COST_DETAILS: _json({"total": one.cost_usd}) if one.cost_usd is not None else None,
+        _A.OBSERVATION_COST_DETAILS: _json(_cost(one, one.cost_usd)) if one.cost_usd is not None else None,
         _A.OBSERVATION_COMPLETION_START_TIME: _json(first) if first else None,
     }
+
+
+def _cost(one: WrittenSpan, total: float) -> dict[str, Fact]:
+    """Return the cost under the names of the usage, as far as its parts are known."""
+    parts = {name: one.facts.get(f"cost_usd.{name}") for name in ("input", "output")}
+    return {**{name: value for name, value in parts.items() if value is not None}, "total": total}
 
 
 def scores_of(trace: WrittenTrace) -> list[WrittenScore]:

@@ -143,7 +143,11 @@ def span_attributes(environment: str, trace: WrittenTrace, one: WrittenSpan) -> 
         out["mlflow.chat.tokenUsage"] = json.dumps(usage)
     if one.cost_usd is not None:
         out["mlflow.llm.cost"] = json.dumps(
-            {"input_cost": 0.0, "output_cost": one.cost_usd, "total_cost": one.cost_usd}
+            {
+                "input_cost": one.facts.get("cost_usd.input"),
+                "output_cost": one.facts.get("cost_usd.output"),
+                "total_cost": one.cost_usd,
+            }
         )
     if one.first_token_ns:
         out["time_to_first_token_ms"] = round((one.first_token_ns - one.began_ns) / 1e6, 3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ragstead.adapters.extractive import ExtractiveGenerator
 from ragstead.adapters.sqlalchemy_metadata import Database, SqlConversations, SqlConversationTurns, SqlLiveChunks
@@ -14,13 +14,16 @@ from ragstead.bootstrap.blueprints import Blueprint, blueprint_of
 from ragstead.bootstrap.conversations import open_memory
 from ragstead.bootstrap.embedding import EmbeddingModel
 from ragstead.bootstrap.generation import open_generator
-from ragstead.bootstrap.guarding import open_guard
+from ragstead.bootstrap.guarding import open_guard, reply_policy
 from ragstead.bootstrap.plans import answer_plan, open_assessor, relevance_model, retrieval_plan
 from ragstead.bootstrap.reranking import open_reranker
 from ragstead.bootstrap.tracing import Tracing
 from ragstead.pipelines.answer import AnswerPipeline, OneSearch
+from ragstead.pipelines.bare_guard import DoorGuard, KnownVerdicts
 from ragstead.pipelines.converse import ConversationPipeline
+from ragstead.pipelines.costs import BilledAnswers, CostBook
 from ragstead.pipelines.deliberate import AgentFinder, AgentParts, ChosenFinder
+from ragstead.pipelines.door_search import GuardedDoorSearches
 from ragstead.pipelines.guarded import GuardedAnswers, GuardedSearches
 from ragstead.pipelines.live_release import Composition
 from ragstead.pipelines.retrieve import RetrieveParts
@@ -48,6 +51,7 @@ class Foundations:
         cache_of: Where answers are kept.
         tracing: What puts spans around them.
         scoring: What scores a sample of the answers, if anything does.
+        costs: What models cost.
     """
 
     settings: Settings
@@ -60,6 +64,7 @@ class Foundations:
     cache_of: CacheOf
     tracing: Tracing
     scoring: SampleScoring | None = None
+    costs: CostBook = field(default_factory=CostBook)
 
 
 class Composer:
@@ -138,6 +143,10 @@ class Composer:
         turns = SqlConversationTurns(on.database)
         memory = open_memory(settings, blueprint.dialogue, turns, stack)
         conversing = ConversationPipeline(answerer, memory, live.collection, SqlConversations(on.database), turns)
-        sampled = conversing if on.scoring is None else SampledAnswers(conversing, on.scoring)
+        billed = BilledAnswers(conversing, on.costs)
+        sampled = billed if on.scoring is None else SampledAnswers(billed, on.scoring)
         guarded = GuardedAnswers(sampled, guard, live.collection, plan.release)
-        return Composition(plan.release, retriever, tracing.answerer(guarded))
+        door = DoorGuard(plan.release, guard, reply_policy(settings), KnownVerdicts())
+        moves = settings.pipeline.guard.passages in ("demote", "drop")
+        searching = tracing.searches(GuardedDoorSearches(retriever, guard, live.collection, moves=moves))
+        return Composition(plan.release, searching, tracing.answerer(guarded), door=door)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragstead.adapters.extractive import ExtractiveGenerator
 from ragstead.bootstrap.chat_models import chat_models
-from ragstead.bootstrap.routing import EXTRACTIVE, open_routing, open_shadow
+from ragstead.bootstrap.routing import check_described, open_routing, open_shadow
 from ragstead.errors import ConfigurationError
+from ragstead.pipelines.bare_guard import DoorGuard
+from ragstead.pipelines.bare_models import BareModel, BareModelPlan
+from ragstead.pipelines.costs import CostBook, Price, PricedChatModel
 from ragstead.pipelines.generate import PromptedGenerator, PromptPlan
 from ragstead.pipelines.route import CircuitBreaker, Route, RoutedGenerator
 from ragstead.pipelines.traced.writing import TracedChatModel
@@ -19,6 +23,7 @@ from ragstead.ports.chat_model import ChatModel
 from ragstead.ports.embedder import TokenCounter
 from ragstead.ports.generator import Generator
 from ragstead.ports.model_relay import ModelRelay
+from ragstead.ports.tracer import Tracer
 from ragstead.prompting import PromptTemplate, read_template
 from ragstead.settings import ChatModelSettings, Settings, resolve_secret
 
@@ -78,6 +83,35 @@ def prompt_templates(settings: Settings) -> dict[str, PromptTemplate]:
     return {name: read_template(files[name]) for name in sorted(files)}
 
 
+def open_bare_models(
+    settings: Settings, door: Callable[[], DoorGuard | None], tracer: Tracer, book: CostBook, stack: AsyncExitStack
+) -> dict[str, BareModel]:
+    """Return the models that a request may name; what is to be closed goes on `stack`.
+
+    Args:
+        settings: Describe them.
+        door: Returns what guards them, where the settings want that.
+        tracer: Takes a trace of each call.
+        book: Where their costs are booked.
+        stack: Closed when no more requests are passed on.
+
+    Raises:
+        ConfigurationError: If a secret's reference leads nowhere, or a profile is not there or off.
+    """
+    given, models = settings.deployment.generation.bare_models, settings.deployment.generation.models
+    plan = BareModelPlan(
+        (lambda: None) if given.guard == "off" else door,
+        given.guard == "both",
+        given.max_user_chars,
+        tracer,
+        book=book,
+    )
+    return {
+        name: BareModel(relay, replace(plan, price=price_of(models[name])))
+        for name, relay in open_relays(settings, stack).items()
+    }
+
+
 def open_relays(settings: Settings, stack: AsyncExitStack) -> dict[str, ModelRelay]:
     """Return what passes requests on, for each model that a request may name; what is to be closed goes on `stack`.
 
@@ -115,15 +149,18 @@ def open_chat_model(settings: Settings, name: str, param: str, stack: AsyncExitS
     """
     from ragstead.adapters.openai_api import OpenAiChatModel  # noqa: PLC0415  (aiohttp, when it is needed)
 
+    check_described(settings, [name], param)
     models = chat_models(settings)
-    if name not in models:
-        known = ", ".join([EXTRACTIVE, *models])
-        raise ConfigurationError(
-            f"{name!r} is none of {known}; describe it in deployment.generation.models", param=param
-        )
-    model = OpenAiChatModel(_endpoint(name, models[name]), name=name)
-    stack.push_async_callback(model.close)
+    asked = OpenAiChatModel(_endpoint(name, models[name]), name=name)
+    stack.push_async_callback(asked.close)
+    model = PricedChatModel(asked, price_of(models[name]))
     return TracedChatModel(model) if settings.deployment.tracing.is_on else model
+
+
+def price_of(given: ChatModelSettings) -> Price | None:
+    """Return what a model's tokens cost, where the settings say so."""
+    price = given.price
+    return None if price is None else Price(price.input_usd_per_million, price.output_usd_per_million)
 
 
 def _route(settings: Settings, name: str, plan: PromptPlan, stack: AsyncExitStack) -> Route:

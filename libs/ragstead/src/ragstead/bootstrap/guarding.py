@@ -8,6 +8,7 @@ from ragstead.guardrails.groundedness import shipped_groundedness
 from ragstead.guardrails.injection import shipped_detector
 from ragstead.guardrails.pii import PiiKind
 from ragstead.pipelines.guard import GuardPlan, PolicyGuard
+from ragstead.pipelines.reply_redaction import ReplyPolicy
 from ragstead.ports.work_pool import WorkPool
 from ragstead.releases import content_hash
 from ragstead.settings import Settings
@@ -27,6 +28,14 @@ def open_guard(settings: Settings, pool: WorkPool) -> PolicyGuard:
         pii_kinds=frozenset(PiiKind(kind) for kind in given.pii_kinds),
     )
     return PolicyGuard(plan, shipped_detector(), shipped_groundedness(), pool)
+
+
+def reply_policy(settings: Settings) -> ReplyPolicy | None:
+    """Return which personal data is taken out of what a model says that a request names; None for none."""
+    given = settings.pipeline.guard
+    if given.answer_pii == "off":
+        return None
+    return ReplyPolicy(given.answer_pii, frozenset(PiiKind(kind) for kind in given.pii_kinds))
 
 
 def guard_weights() -> dict[str, str]:

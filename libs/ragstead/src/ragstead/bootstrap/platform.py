@@ -34,7 +34,7 @@ from ragstead.bootstrap.answer_cache import open_answer_caches
 from ragstead.bootstrap.blueprints import ground_of
 from ragstead.bootstrap.composition import Composer, Foundations
 from ragstead.bootstrap.embedding import EmbeddingModel, open_embedding
-from ragstead.bootstrap.generation import open_relays
+from ragstead.bootstrap.generation import open_bare_models
 from ragstead.bootstrap.guarding import open_guard
 from ragstead.bootstrap.indexes import LocalIndexes
 from ragstead.bootstrap.live import Serving, open_live_release
@@ -44,6 +44,8 @@ from ragstead.bootstrap.reranking import open_reranker
 from ragstead.bootstrap.tracing import Tracing, open_answer_traces, open_tracing, with_mlflow
 from ragstead.errors import RagsteadError
 from ragstead.model import Collection, StoredFile
+from ragstead.pipelines.bare_models import BareModel
+from ragstead.pipelines.costs import CostBook
 from ragstead.pipelines.following import ChampionFollower
 from ragstead.pipelines.ingest import IngestPipeline, IngestPlan
 from ragstead.pipelines.ingest_worker import IngestParts, IngestWorker
@@ -56,7 +58,6 @@ from ragstead.ports.conversations import Conversations, ConversationTurns
 from ragstead.ports.documents import Documents, Files
 from ragstead.ports.indexes import Indexes
 from ragstead.ports.live_chunks import LiveChunks
-from ragstead.ports.model_relay import ModelRelay
 from ragstead.ports.reranker import Reranker
 from ragstead.ports.tracer import Tracer
 from ragstead.ports.work_pool import WorkPool
@@ -100,7 +101,8 @@ class Platform:
         conversation_turns: The same, as they grow.
         ingestor: Takes in and out.
         models: What answers.
-        relays: What passes requests on to a model that they name.
+        bare_models: Those that a request may name, and is passed on to.
+        costs: What models cost.
         embedding: What embeds.
         reranker: What scores passages against a question, if anything does.
         tracer: What takes traces, and judgements of them.
@@ -122,7 +124,8 @@ class Platform:
     conversation_turns: ConversationTurns
     ingestor: IngestPipeline
     models: tuple[ServedModel, ...]
-    relays: Mapping[str, ModelRelay]
+    bare_models: Mapping[str, BareModel]
+    costs: CostBook
     embedding: EmbeddingModel
     reranker: Reranker | None
     tracer: Tracer
@@ -228,8 +231,9 @@ async def open_platform(settings: Settings, serving: Serving = _AS_CONFIGURED) -
         scoring = open_live_scoring(settings, tracing, SqlLiveChunks(stores.database).collection, stack)
         composer = Composer(_foundations(settings, stores, models, (tracing, scoring), stack))
         answering = await open_live_release(composer, stores.pool, stack, serving)
-        relays = open_relays(settings, stack)
-        beside = _Beside(relays, tracing.tracer, open_answer_traces(settings, stack), scoring)
+        costs = composer.foundations.costs
+        bare = open_bare_models(settings, answering[0].door, tracing.tracer, costs, stack)
+        beside = _Beside(bare, costs, tracing.tracer, open_answer_traces(settings, stack), scoring)
         yield _assemble(settings, lock, stores, models, (ingestor, worker), answering, beside)
 
 
@@ -335,7 +339,8 @@ def _ingestion(
 class _Beside:
     """What stands beside the pipelines."""
 
-    relays: Mapping[str, ModelRelay]
+    bare_models: Mapping[str, BareModel]
+    costs: CostBook
     tracer: Tracer
     answer_traces: AnswerTraces | None
     scoring: SampleScoring | None
@@ -387,7 +392,8 @@ def _assemble(
         SqlConversationTurns(stores.database),
         ingestion[0],
         tuple(ServedModel(name, _PIPELINES_CAN) for name in ("ragstead", "ragstead-agent")),
-        beside.relays,
+        beside.bare_models,
+        beside.costs,
         models.embedding,
         models.reranker,
         beside.tracer,

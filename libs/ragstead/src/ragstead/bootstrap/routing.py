@@ -45,7 +45,7 @@ def open_routing(settings: Settings) -> Routing:
     """
     answer, path = settings.pipeline.answer, settings.deployment.generation.routing
     configured = [name for name in dict.fromkeys([answer.generator, *answer.fallbacks]) if name != EXTRACTIVE]
-    _check_described(settings, configured, "pipeline.answer")
+    check_described(settings, configured, "pipeline.answer")
     if path is None:
         if answer.generator == EXTRACTIVE and configured:
             raise ConfigurationError(
@@ -54,7 +54,8 @@ def open_routing(settings: Settings) -> Routing:
             )
         return Routing(configured)
     rules = read_rules(path)
-    _check_described(settings, rules.models, "deployment.generation.routing")
+    asked = [name for name in rules.models if name != EXTRACTIVE]
+    check_described(settings, asked, "deployment.generation.routing")
     names = [name for name in dict.fromkeys([*configured, *rules.models]) if name != EXTRACTIVE]
     return Routing(names, plan_of(rules, configured), any(rule.shadow for rule in rules.rules))
 
@@ -82,10 +83,20 @@ def open_shadow(settings: Settings, stack: AsyncExitStack) -> Shadow:
     return shadow
 
 
-def _check_described(settings: Settings, names: Sequence[str], param: str) -> None:
+def check_described(settings: Settings, names: Sequence[str], param: str) -> None:
+    """Refuse names of models that nobody described.
+
+    Args:
+        settings: Describe them.
+        names: None of them the extractive generator's.
+        param: The setting that names them.
+
+    Raises:
+        ConfigurationError: Then, naming `param`.
+    """
     models = settings.deployment.generation.models
     for name in names:
-        if name != EXTRACTIVE and name not in models:
+        if name not in models:
             known = ", ".join([EXTRACTIVE, *models])
             raise ConfigurationError(
                 f"{name!r} is none of {known}; describe it in deployment.generation.models", param=param

@@ -13,6 +13,7 @@ from ragstead.guardrails.pii import redact
 from ragstead.pipelines.answer import Assessor
 from ragstead.pipelines.asking import Answerer
 from ragstead.pipelines.kept_traces import FirstThatKnows
+from ragstead.pipelines.live_release import Retriever
 from ragstead.pipelines.retrieve import RetrievalPlan, RetrieveParts, RetrievePipeline
 from ragstead.pipelines.traced.answerer import TracedAnswerer
 from ragstead.pipelines.traced.guard import TracedGuard
@@ -23,6 +24,7 @@ from ragstead.pipelines.traced.retrieval import (
     TracedReranker,
     TracedRetriever,
 )
+from ragstead.pipelines.traced.searching import TracedDoorSearches
 from ragstead.pipelines.traced.writing import TracedGenerator, TracedPlanner, TracedStepGraph, TracedVerifier
 from ragstead.pipelines.verify import Verifier
 from ragstead.ports.answer_traces import AnswerTraces
@@ -59,7 +61,11 @@ class Tracing:
         traced = replace(
             parts, indexes=TracedIndexes(parts.indexes), embedder=TracedEmbedder(parts.embedder), reranker=reranker
         )
-        return TracedRetriever(traced, plan, self.tracer)
+        return TracedRetriever(traced, plan)
+
+    def searches(self, retriever: Retriever) -> Retriever:
+        """Return what finds for those who ask for hits, each search a trace."""
+        return TracedDoorSearches(retriever, self.tracer) if self.is_on else retriever
 
     def embedder(self, embedder: Embedder) -> Embedder:
         """Return what embeds for answers."""

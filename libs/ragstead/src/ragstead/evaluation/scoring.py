@@ -128,7 +128,7 @@ def _squashed(text: str) -> str:
 
 
 def _answer_scores(case: Case, said: AnswerRecord, *, right: bool) -> dict[str, Score]:
-    scores = {"cost_usd": Score(said.cost_usd)}
+    scores = {} if said.cost_usd is None else {"cost_usd": Score(said.cost_usd)}
     content = "" if said.refused else said.content
     if case.answerable:
         scores["answers_contained"] = Score(float(right))

@@ -87,7 +87,6 @@ class GuardedAnswers(Answerer):
 
     async def _refusal(self, request: AskRequest, verdict: QuestionVerdict, began: float) -> Answer:
         collection = await self._collection(request.collection)
-        found = " and ".join(_WORDS.get(one, one) for one in verdict.findings)
         ms = round((time.perf_counter() - began) * 1000, 3)
         receipt = Receipt(
             self._release,
@@ -97,8 +96,13 @@ class GuardedAnswers(Answerer):
             timings_ms={"guard": ms, "total": ms},
             guard=GuardReport(findings=verdict.findings),
         )
-        words = f"I did not look this up: the question holds {found}. Ask again without that."
+        words = f"I did not look this up: the question holds {found_words(verdict)}. Ask again without that."
         return Answer(words, (), True, Reason.GUARD_INPUT, 0.0, "stop", receipt)
+
+
+def found_words(verdict: QuestionVerdict) -> str:
+    """Return what was found, in words."""
+    return " and ".join(_WORDS.get(one, one) for one in verdict.findings)
 
 
 def _stamped(answer: Answer, verdict: QuestionVerdict, spent_ms: float) -> Answer:

@@ -10,6 +10,7 @@ from typing import Protocol
 from ragstead.errors import NotFound
 from ragstead.model import Answer
 from ragstead.pipelines.asking import Answerer, AskRequest
+from ragstead.pipelines.bare_guard import DoorGuard
 from ragstead.pipelines.retrieve import SearchRequest, SearchResult
 
 
@@ -35,6 +36,7 @@ class Composition:
         answerer: Answers.
         close: Lets go of what they hold.
         running: Requests that are being worked on.
+        door: Guards what does not lead through them; None where nothing does.
     """
 
     release_id: str
@@ -42,6 +44,7 @@ class Composition:
     answerer: Answerer
     close: Callable[[], Awaitable[None]] = _nothing
     running: int = 0
+    door: DoorGuard | None = None
 
 
 NAMED_AT_ONCE = 2
@@ -69,6 +72,10 @@ class LiveRelease(Answerer):
     def release_id(self) -> str:
         """The release that is live."""
         return self._live.release_id
+
+    def door(self) -> DoorGuard | None:
+        """Return what the live release guards the doors with that do not lead through its pipelines."""
+        return self._live.door
 
     async def exchange(self, composition: Composition) -> None:
         """Make another release live; the one before is closed once its last request has ended."""

@@ -66,6 +66,7 @@ class SearchResult:
         weights: How much each term of the query weighs in this collection.
         vector: The query's, of shape `[dim]`.
         withheld: In how many hits the guard found an injection.
+        refused: What the guard found in a query that it refused, and for which nothing was looked up.
     """
 
     hits: tuple[Hit, ...]
@@ -74,6 +75,7 @@ class SearchResult:
     weights: TermWeights
     vector: NDArray[np.float32]
     withheld: int = 0
+    refused: tuple[str, ...] = ()
 
 
 class Searches(Protocol):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ragstead.errors import RagsteadError
+from ragstead.pipelines.costs import on_nobodys_bill
 from ragstead.ports.generator import GenerationRequest, Generator
 from ragstead.ports.shadow_log import Comparison, ShadowLog, Written
 from ragstead.streams import closing
@@ -55,7 +56,7 @@ class Shadow:
         if len(self._running) >= self._most:
             self._left_out += 1
             return
-        with apart():  # nobody waits for it, and it is no part of the answer
+        with apart(), on_nobodys_bill():  # nobody waits for it, and it is no part of the answer
             task = asyncio.create_task(self._compare(generator, copy), name="shadow")
         self._running.add(task)
         task.add_done_callback(self._running.discard)

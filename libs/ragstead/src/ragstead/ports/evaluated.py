@@ -82,7 +82,7 @@ class AnswerRecord:
         quotes: Its citations.
         dropped_citations: How many the server could not verify.
         latency_ms: From the question to the whole answer, as the asker waited.
-        cost_usd: What the models charged.
+        cost_usd: What the models cost; None where nobody knows.
         release: Of the pipeline that answered.
         model: The generator that answered.
         trace_id: Of the answer's trace; may be empty.
@@ -94,7 +94,7 @@ class AnswerRecord:
     quotes: tuple[CitedQuote, ...] = ()
     dropped_citations: int = 0
     latency_ms: float = 0.0
-    cost_usd: float = 0.0
+    cost_usd: float | None = 0.0
     release: str = ""
     model: str = ""
     trace_id: str = ""

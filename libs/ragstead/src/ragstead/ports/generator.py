@@ -91,6 +91,7 @@ class Piece:
         completion_tokens: The same for the answer.
         model: Set on the last piece where several might have written it: which did.
         route: The same: why it did.
+        cost_usd: Set on the last piece where somebody knows: what reading and what writing cost.
     """
 
     text: str
@@ -100,6 +101,7 @@ class Piece:
     completion_tokens: int = 0
     model: str = ""
     route: str = ""
+    cost_usd: tuple[float, float] | None = None
 
 
 class Generator(Protocol):

@@ -11,6 +11,15 @@ from pydantic import Field, field_validator
 from ragstead.settings.section import SecretReference, Section
 
 
+class PriceSettings(Section):
+    """What a model's tokens cost."""
+
+    input_usd_per_million: float = Field(ge=0)
+    """Dollars for a million tokens that it reads."""
+    output_usd_per_million: float = Field(ge=0)
+    """The same for those that it writes."""
+
+
 class ChatModelSettings(Section):
     """A language model at a server of OpenAI's API: vLLM, Ollama, or a hosted one."""
 
@@ -33,11 +42,29 @@ class ChatModelSettings(Section):
     `chat`: a base model (`api: completions`) may be named too, as its server has a chat template for it."""
     counts_tokens: bool = False
     """The server counts tokens at `/tokenize`, as vLLM does. False: they are estimated, rather too many."""
+    price: PriceSettings | None = None
+    """Of its tokens, so that receipts, traces and metrics tell what it cost. Null: nobody knows, none of them does."""
     connect_s: float = Field(2, gt=0)
     first_token_s: float = Field(30, gt=0)
     """Seconds of silence before the first token. Higher: more patience with a full queue, a later fallback."""
     between_tokens_s: float = Field(10, gt=0)
     total_s: float = Field(300, gt=0)
+
+
+class BareModelSettings(Section):
+    """Requests that name a model, and are passed on to it."""
+
+    guard: Literal["both", "questions", "off"] = "both"
+    """By the policies of `pipeline.guard`: what users wrote is judged before it is passed on, and personal data taken
+    out of what comes back; the first alone; or neither."""
+    max_user_chars: int = Field(100_000, ge=1)
+    """Of all that users wrote in a request, as all of it is judged. Higher: longer texts, more work for each."""
+
+    @field_validator("guard", mode="before")
+    @classmethod
+    def _off(cls, given: object) -> object:
+        """Return `off` for what YAML makes of the bare word."""
+        return "off" if given is False else given
 
 
 class VllmSettings(Section):
@@ -56,6 +83,7 @@ class GenerationSettings(Section):
     """The models that may write answers."""
 
     models: Mapping[str, ChatModelSettings] = {}
+    bare_models: BareModelSettings = BareModelSettings()
     vllm: VllmSettings = VllmSettings()
     profiles_dir: Path | None = None
     """Folder of model profiles of your own, `NAME.yaml`; looked at before those that come with us."""

@@ -135,7 +135,7 @@ class RagView(View):
     cache: str
     model: str
     route: str | None = left_out_when_none()
-    cost_usd: float
+    cost_usd: float | None
     dropped_citations: int
     question: str | None = left_out_when_none()
     condensed_by: str | None = left_out_when_none()

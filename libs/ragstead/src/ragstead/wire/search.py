@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -45,12 +45,21 @@ class HitView(View):
     debug: HitDebug | None = left_out_when_none()
 
 
+class SearchGuardView(View):
+    """What the guard found in a query that it refused."""
+
+    findings: list[str]
+
+
 class SearchView(View):
-    """Hits, best first, and where the time went."""
+    """Hits, best first, and where the time went; `refused`, and why, where the guard stopped the query."""
 
     hits: list[HitView]
     timings_ms: dict[str, float]
     collection_version: int
+    refused: bool | None = left_out_when_none()
+    reason: Literal["guard_input"] | None = left_out_when_none()
+    guard: SearchGuardView | None = left_out_when_none()
 
 
 class RerankBody(Body):

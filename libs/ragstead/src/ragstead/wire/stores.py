@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ragstead.model import COLLECTION_NAME, COLLECTION_NAME_CHARS
-from ragstead.wire.shapes import AttributeMap, Body, DocumentId, View
+from ragstead.wire.shapes import AttributeMap, Body, DocumentId, View, left_out_when_none
 
 CollectionName = Annotated[str, Field(min_length=1, max_length=COLLECTION_NAME_CHARS, pattern=COLLECTION_NAME)]
 """A collection's name: a letter, digit or underscore, then those, dots, hyphens and spaces; not `vs_...`."""
@@ -180,13 +180,15 @@ class VectorStoreSearchHit(View):
 
 
 class VectorStoreSearchView(View):
-    """Hits in OpenAI's shape."""
+    """Hits in OpenAI's shape; ours: `refused`, and why, where the guard stopped a query."""
 
     object: Literal["vector_store.search_results.page"] = "vector_store.search_results.page"
     search_query: list[str]
     data: list[VectorStoreSearchHit]
     has_more: bool = False
     next_page: str | None = None
+    refused: bool | None = left_out_when_none()
+    reason: Literal["guard_input"] | None = left_out_when_none()
 
 
 class Page(View):

@@ -57,7 +57,8 @@ def _heed(root: Span, piece: str | Answer) -> bool:
         "cache": receipt.cache,
         "answered_by": receipt.model,
         "route": receipt.route,
-        "cost_usd": receipt.cost_usd,
         "finish_reason": piece.finish_reason,
     }
+    if receipt.cost_usd is not None:
+        root.facts["cost_usd"] = receipt.cost_usd
     return True

@@ -10,38 +10,26 @@ from numpy.typing import NDArray
 
 from ragstead.model import Role, Scope
 from ragstead.pipelines.answer import Assessor, Evidence
-from ragstead.pipelines.retrieve import RetrievalPlan, RetrieveParts, RetrievePipeline, SearchRequest, SearchResult
+from ragstead.pipelines.retrieve import RetrievePipeline, SearchRequest, SearchResult
 from ragstead.pipelines.traced.contents import hits_content
 from ragstead.ports.embedder import Embedder
 from ragstead.ports.indexes import Index, Indexes
 from ragstead.ports.lexical_index import LexicalIndex
 from ragstead.ports.reranker import Reranker
-from ragstead.ports.tracer import Kind, Span, Tracer
+from ragstead.ports.tracer import Kind, Span
 from ragstead.ports.vector_index import Scores, VectorIndex
-from ragstead.tracing import begin_trace, current, ended, failed, span, within
+from ragstead.tracing import current, span
 
 
 class TracedRetriever(RetrievePipeline):
-    """Is a `RetrievePipeline` whose searches are spans of the trace that they belong to, or traces of their own.
-
-    Args:
-        parts: What it works with.
-        plan: How it goes about it.
-        tracer: Takes the traces of searches that are no part of an answer.
-    """
-
-    def __init__(self, parts: RetrieveParts, plan: RetrievalPlan, tracer: Tracer) -> None:
-        super().__init__(parts, plan)
-        self._tracer = tracer
+    """Is a `RetrievePipeline` whose searches are spans of the trace that they belong to."""
 
     async def search(self, request: SearchRequest) -> SearchResult:
         """Return what the pipeline finds, and raise what it raises."""
-        if current() is None and self._tracer.samples(request.trace.trace_id):
-            return await self._alone(request)
         with span("retrieve", Kind.RETRIEVER) as step:
             found = await super().search(request)
             if step is not None:
-                _book(step, request, found)
+                book_search(step, request, found)
         return found
 
     async def weigh(self, request: SearchRequest, keys: Set[int]) -> SearchResult:
@@ -49,26 +37,12 @@ class TracedRetriever(RetrievePipeline):
         with span("weigh", Kind.RETRIEVER) as step:
             found = await super().weigh(request, keys)
             if step is not None:
-                _book(step, request, found)
-        return found
-
-    async def _alone(self, request: SearchRequest) -> SearchResult:
-        root = begin_trace(request.trace, "search", Kind.RETRIEVER)
-        root.input = request.query
-        try:
-            with within(root):
-                found = await super().search(request)
-            _book(root, request, found)
-        except BaseException as error:
-            failed(root, error)
-            raise
-        finally:
-            ended(root)
-            self._tracer.record(root.trace)
+                book_search(step, request, found)
         return found
 
 
-def _book(step: Span, request: SearchRequest, found: SearchResult) -> None:
+def book_search(step: Span, request: SearchRequest, found: SearchResult) -> None:
+    """Book a search and what it found."""
     step.input = request.query
     step.output = partial(hits_content, found.hits)
     step.facts |= {

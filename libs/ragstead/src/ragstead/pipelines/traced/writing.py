@@ -8,6 +8,7 @@ from functools import partial
 
 from ragstead.model import Hit
 from ragstead.pipelines.traced.contents import generation_content, messages_content
+from ragstead.pipelines.traced.costs import book_cost
 from ragstead.pipelines.verify import VerifiedText, Verifier
 from ragstead.ports.cache import Cache
 from ragstead.ports.chat_model import ChatModel, ChatRequest
@@ -100,6 +101,7 @@ class _Words:
             step.is_warning = "fallback" in piece.route
         if step.kind is Kind.GENERATION:
             step.tokens = (piece.prompt_tokens, piece.completion_tokens)
+            book_cost(step, piece.cost_usd)
         return True
 
     def _content(self) -> str:
