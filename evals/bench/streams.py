@@ -141,6 +141,20 @@ class Stage:
         wait_until_ready(port, child)
         return port, data
 
+    def passing(self, model_port: int, guard: str) -> tuple[int, subprocess.Popen[Any]]:
+        """Start our gateway before a bare model that is guarded in one way; its port and process."""
+        generation = {
+            "models": {MODEL: {"base_url": f"http://127.0.0.1:{model_port}/v1", "connect_s": 1.0}},
+            "bare_models": {"guard": guard},
+        }
+        config = self._folder / f"passing-{guard}.yaml"
+        config.write_text(yaml.safe_dump({"deployment": {"generation": generation}}))
+        port, data = free_port(), self._folder / f"passing-{guard}"
+        words = ["serve", "gateway", "--port", str(port), "--data-dir", str(data), "--config", str(config)]
+        child = self.process([str(RAGSTEAD), *words], GATEWAYS)
+        wait_until_ready(port, child)
+        return port, child
+
 
 def drive(
     port: int, asked: Mapping[str, object], *, clients: int, seconds: float, mark: bytes | None = None
@@ -223,6 +237,30 @@ def against(rates: Mapping[str, Sequence[float]], name: str, least: float) -> Ro
     return Row(f"gateway, streams a second of a bare model, against {peer}", figure, f"{least:g} times", ratio >= least)
 
 
+def guarded_streams(stage: Stage) -> list[Row]:
+    """What guarding takes of a core for a stream of a bare model, each request with the same words, in turns."""
+    model, _ = stage.model_server(0, 0, WORDS)
+    servers = {guard: stage.passing(model, guard) for guard in ("off", "both")}
+    spent_us: dict[str, list[float]] = {guard: [] for guard in servers}
+    for port, _ in servers.values():
+        drive(port, body(), clients=8, seconds=1)
+    for _ in range(2 * ROUNDS):
+        for guard, (port, child) in servers.items():
+            before = cpu_seconds(child.pid)
+            found = drive(port, body(), clients=16, seconds=LOAD_S / 2)
+            spent_us[guard].append(1e6 * (cpu_seconds(child.pid) - before) / len(found.whole_ms))
+    ratio = statistics.median(a / b for a, b in zip(spent_us["both"], spent_us["off"], strict=True))
+    guarded, bare = (statistics.median(spent_us[guard]) for guard in ("both", "off"))
+    what = "gateway, CPU time a stream of a bare model, guarded against not"
+    return [Row(what, f"{ratio:.2f} times ({guarded:.0f} and {bare:.0f} µs)", "1.2 times", ratio <= 1.2)]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Seconds of a core that a process has had."""
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def kept_answer(stage: Stage) -> list[Row]:
     """An answer that is kept."""
     model, _ = stage.model_server(FIRST_MS, BETWEEN_MS, ANSWER)
@@ -265,7 +303,7 @@ async def whole(port: int, question: str) -> dict[str, Any]:
     return answer
 
 
-PARTS = (first_words, first_sentence, requests_a_second, kept_answer, every_model_down)
+PARTS = (first_words, first_sentence, requests_a_second, guarded_streams, kept_answer, every_model_down)
 
 
 def main() -> None:
