@@ -273,39 +273,3 @@ def test_question_during_bulk_work_is_encoded_where_it_is_if_it_is_short_enough(
         pool.close()
 
     asyncio.run(check())
-
-
-def test_bulk_passes_step_aside_for_a_question_and_come_back_after_it() -> None:
-    told: list[str] = []
-
-    class Telling(HashEncoder):
-        def encode(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
-            if len(rows) == 1:
-                told.append("question")
-            else:
-                time.sleep(0.05)
-            return super().encode(rows)
-
-    class Polite:
-        def step_aside(self) -> None:
-            told.append("aside")
-
-        def come_back(self) -> None:
-            told.append("back")
-
-    async def check() -> None:
-        pool = ThreadWorkPool(3)
-        limits = QueueLimits(2, pass_tokens=100, pass_s=0.02, inline_s=0.004)
-        queue = EncodeQueue(Telling(), pool, limits, courtesy=Polite())
-        await queue.encode([[0, 7, 1]])
-        assert told == ["question"]  # nobody is in its way
-        bulk = asyncio.create_task(queue.encode(BOOK * 3))
-        await asyncio.sleep(0.01)
-        await queue.encode([[0, 7, 1]])
-        assert told == ["question", "aside", "question"]
-        await asyncio.sleep(0)
-        assert told.pop() == "back"
-        await bulk
-        pool.close()
-
-    asyncio.run(check())

@@ -126,7 +126,7 @@ def _open_here(settings: Settings, name: str, pool: WorkPool, stack: AsyncExitSt
         bulk_runners=runners,
         max_waiting_tokens=settings.deployment.embedding.max_waiting_tokens,
     )
-    queue = EncodeQueue(encoder, pool, limits, events, background, background)
+    queue = EncodeQueue(encoder, pool, limits, events, background)
     cache = _open_cache(settings, events, stack)
     return EmbeddingModel(
         name,

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ragstead.errors import Overloaded, Unavailable
 from ragstead.ports.embedding_events import EmbeddingEvents, EmbeddingRelay
 from ragstead.ports.encoder import Encoder
-from ragstead.ports.work_pool import Courtesy, WorkPool
+from ragstead.ports.work_pool import WorkPool
 
 INTERACTIVE, BULK = "interactive", "bulk"
 _TURNS = 8
@@ -109,7 +109,6 @@ class EncodeQueue:
         limits: How it is fed; None for the defaults.
         events: Hears of it; None for nobody.
         bulk_pool: Where bulk passes run, of `limits.bulk_runners` threads that give way to questions; None for `pool`.
-        courtesy: Has bulk passes leave a question's core to it; None for nothing.
     """
 
     def __init__(
@@ -119,9 +118,7 @@ class EncodeQueue:
         limits: QueueLimits | None = None,
         events: EmbeddingEvents | None = None,
         bulk_pool: WorkPool | None = None,
-        courtesy: Courtesy | None = None,
     ) -> None:
-        self._courtesy = courtesy
         self._encoder = encoder
         self._pool = pool
         self._bulk_pool = bulk_pool or pool
@@ -178,9 +175,6 @@ class EncodeQueue:
 
     def _on_the_loop(self, rows: Sequence[Sequence[int]], tokens: int) -> NDArray[np.float32]:
         """Encode a short question where it is: beside busy threads the way to another one and back takes longer."""
-        if self._courtesy is not None:
-            self._courtesy.step_aside()
-            asyncio.get_running_loop().call_soon(self._courtesy.come_back)  # when the answer has been sent, too
         self._events.began(INTERACTIVE, 0.0)
         vectors = self._encoder.encode(rows)
         self._events.encoded(len(rows), tokens)

@@ -20,15 +20,3 @@ class WorkPool(Protocol):
             Overloaded: If more work waits than the pool's queue holds.
         """
         ...
-
-
-class Courtesy(Protocol):
-    """Workers that leave a core to who is in a hurry; both calls are cheap and never fail."""
-
-    def step_aside(self) -> None:
-        """Leave the core of the calling thread, at once and until `come_back`, where there is another one."""
-        ...
-
-    def come_back(self) -> None:
-        """Run on every core again. Without a `step_aside` before it a no-op."""
-        ...
