@@ -33,7 +33,7 @@ async def ready() -> dict[str, tuple[bool, str]]:
 
 def service(*, has_short_way: bool) -> FastAPI:
     embeddings = Embeddings(hash_embedding(), max_inputs=MAX_INPUTS)
-    ways = dict.fromkeys(("/v1/embeddings", "/embeddings"), embeddings.short_way) if has_short_way else None
+    ways = dict.fromkeys(("/v1/embeddings", "/embeddings"), embeddings.short_way()) if has_short_way else None
     app = create_service("embeddings", "", "0", options=OPTIONS, readiness=ready, short_ways=ways)
     app.include_router(embeddings_router(embeddings))
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Annotated, Any, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from ragstead.wire import EmbeddingModelView, EmbeddingsBody, EmbeddingsView, Mo
 from ragstead_serving.disconnects import while_connected
 from ragstead_serving.openapi import errors
 from ragstead_serving.responses import ServiceRoute
+from ragstead_serving.short_ways import ShortWay
 
 _EXAMPLES: Any = {
     "texts": {
@@ -74,6 +76,11 @@ class ServedEmbedding(Protocol):
         """Gives the bytes that it holds of a GPU's memory; None where it holds none."""
         ...
 
+    @property
+    def hurry(self) -> Callable[[], AbstractContextManager[None]]:
+        """Gives a block during which bulk work is held, within bounds."""
+        ...
+
 
 class Embeddings:
     """Answers requests for embeddings: what the routes and their short way share.
@@ -105,8 +112,12 @@ class Embeddings:
         found = await while_connected(receive, self._model.pipeline.run(request))
         return _written(found, self._model.name, body.encoding_format)
 
-    def short_way(self, body: bytes) -> ASGIApp | None:
-        """Return what answers a body that is as it should be, or None: a `ShortWay`."""
+    def short_way(self) -> ShortWay:
+        """Return the way past the routes, on which bulk work makes way for short requests."""
+        return ShortWay(self._find, self._model.hurry)
+
+    def _find(self, body: bytes) -> ASGIApp | None:
+        """Return what answers a body that is as it should be, or None."""
         try:
             asked = EmbeddingsBody.model_validate(orjson.loads(body))
         except (orjson.JSONDecodeError, ValidationError):

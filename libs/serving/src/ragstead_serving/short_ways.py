@@ -7,7 +7,7 @@ one place that words them; the routes are what OpenAPI shows, too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
@@ -17,8 +17,22 @@ from ragstead.errors import RagsteadError, TooLarge
 from ragstead_serving.disconnects import ClientGone
 from ragstead_serving.errors import error_response
 
-ShortWay = Callable[[bytes], ASGIApp | None]
-"""Returns what answers a JSON body, or None where the usual way shall."""
+_SHORT_BYTES = 2_000
+"""Longest body of a request that is in a hurry: some 400 tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShortWay:
+    """One way past the routes.
+
+    Attributes:
+        find: Returns what answers a JSON body, or None where the usual way shall.
+        hurry: Gives a block during which other work makes way; open while a short request is read and answered, from
+            its head on, as its body may come later.
+    """
+
+    find: Callable[[bytes], ASGIApp | None]
+    hurry: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +60,16 @@ class ShortWays:
         if way is None or not _is_json_post(scope):
             await self._app(scope, receive, send)
             return
+        with way.hurry() if _is_short(scope) else nullcontext():
+            await self._answer(way, scope, receive, send)
+
+    async def _answer(self, way: ShortWay, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body, ended = await _read(receive)
         except HTTPException as error:
             await error_response(TooLarge(error.detail))(scope, receive, send)
             return
-        answer = way(body) if ended is None else None
+        answer = way.find(body) if ended is None else None
         if answer is None:
             await self._app(scope, _Again(body, ended, receive), send)
             return
@@ -84,6 +102,11 @@ async def _read(receive: Receive) -> tuple[bytes, Message | None]:
         parts.append(message.get("body", b""))
         if not message.get("more_body"):
             return b"".join(parts), None
+
+
+def _is_short(scope: Scope) -> bool:
+    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return len(length) <= len(str(_SHORT_BYTES)) and length.isdigit() and int(length) <= _SHORT_BYTES
 
 
 def _is_json_post(scope: Scope) -> bool:

@@ -53,7 +53,7 @@ def create_app(
         options=options,
         readiness=readiness,
         metrics=metrics,
-        short_ways=dict.fromkeys(EMBEDDINGS_PATHS, embeddings.short_way),
+        short_ways=dict.fromkeys(EMBEDDINGS_PATHS, embeddings.short_way()),
     )
     app.include_router(embeddings_router(embeddings))
     app.include_router(models_router([*embedding_model_views(model), *reranker_views(reranker)], reranker))

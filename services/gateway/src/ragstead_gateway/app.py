@@ -59,9 +59,9 @@ def create_app(platform: Platform, *, api_keys: Sequence[str] = ()) -> FastAPI:
     metrics = HttpMetrics()
     version = importlib.metadata.version("ragstead")
     embeddings = Embeddings(platform.embedding, max_inputs=deployment.embedding.max_inputs)
-    short_ways: dict[str, ShortWay] = dict.fromkeys(EMBEDDINGS_PATHS, embeddings.short_way)
+    short_ways: dict[str, ShortWay] = dict.fromkeys(EMBEDDINGS_PATHS, embeddings.short_way())
     if platform.bare_models:
-        short_ways[CHAT_PATH] = BareModels(platform.bare_models, RelayCounter(metrics.registry))
+        short_ways[CHAT_PATH] = ShortWay(BareModels(platform.bare_models, RelayCounter(metrics.registry)))
     app = create_service(
         "Ragstead",
         _DESCRIPTION,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 from ragstead.adapters.cachetools_cache import MemoryCache
+from ragstead.adapters.right_of_way import ThreadRightOfWay
 from ragstead.adapters.thread_pool import ThreadWorkPool
 from ragstead.bootstrap.model_sources import spec_of
 from ragstead.bootstrap.models import open_encoder, open_word_pieces
@@ -42,6 +43,7 @@ class EmbeddingModel:
         events: Where whoever measures listens.
         leaves: Whether texts leave this house for a hosted API. Requests of others are not passed on to one.
         device_memory: Gives the bytes that it holds of a GPU's memory; None where it holds none.
+        hurry: Gives a block during which bulk work in this process is held, within bounds.
     """
 
     name: str
@@ -52,6 +54,7 @@ class EmbeddingModel:
     events: EmbeddingRelay
     leaves: bool = False
     device_memory: Callable[[], int | None] = _no_memory
+    hurry: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +129,18 @@ def _open_here(settings: Settings, name: str, pool: WorkPool, stack: AsyncExitSt
         bulk_runners=runners,
         max_waiting_tokens=settings.deployment.embedding.max_waiting_tokens,
     )
-    queue = EncodeQueue(encoder, pool, limits, events, background)
+    right_of_way = ThreadRightOfWay()
+    queue = EncodeQueue(encoder, pool, limits, events, background, right_of_way)
     cache = _open_cache(settings, events, stack)
     return EmbeddingModel(
         name,
         _aliases(settings, name),
         encoder.device,
-        EmbedPipeline(encoder, queue, pool, cache, events, background),
+        EmbedPipeline(encoder, queue, pool, cache, events, background, right_of_way),
         encoder,
         events,
         device_memory=encoder.device_memory,
+        hurry=right_of_way.hurry,
     )
 
 

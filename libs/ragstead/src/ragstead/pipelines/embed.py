@@ -17,13 +17,16 @@ from ragstead.ports.cache import Cache
 from ragstead.ports.embedder import Embedded, EmbedRequest
 from ragstead.ports.embedding_events import EmbeddingEvents, EmbeddingRelay
 from ragstead.ports.encoder import Encoder
-from ragstead.ports.work_pool import WorkPool
+from ragstead.ports.work_pool import RightOfWay, WorkPool
 from ragstead.token_rows import cut
 
 Floats = NDArray[np.float32]
 
 _TEXTS_A_TURN = 64
 """Texts that are tokenised as one piece of work."""
+
+_TEXTS_A_STEP = 4
+"""Texts after which others are let by: some 0.7 ms."""
 
 _SHORT_CHARS = 1_000
 """Characters that are tokenised where they are, as that takes less (some 50 us) than the way to a thread."""
@@ -52,6 +55,7 @@ class EmbedPipeline:
         cache: Knows vectors from before; None for none.
         events: Hears what the cache knew; None for nobody.
         bulk_pool: Where the texts of long requests are tokenised; None for `pool`.
+        right_of_way: Lets questions by meanwhile; None for nothing.
     """
 
     def __init__(
@@ -62,7 +66,9 @@ class EmbedPipeline:
         cache: Cache | None = None,
         events: EmbeddingEvents | None = None,
         bulk_pool: WorkPool | None = None,
+        right_of_way: RightOfWay | None = None,
     ) -> None:
+        self._right_of_way = right_of_way
         self._encoder = encoder
         self._queue = queue
         self._pool = pool
@@ -137,7 +143,16 @@ class EmbedPipeline:
         pool = self._pool if sum(len(request.inputs[i]) for i in wanted) <= _SHORT_CHARS else self._bulk_pool
         for start in range(0, len(wanted), _TEXTS_A_TURN):
             turn = wanted[start : start + _TEXTS_A_TURN]
-            rows += await pool.run(lambda turn=turn: self._tokenized(request, turn))  # type: ignore[misc]
+            rows += await pool.run(lambda turn=turn: self._in_steps(request, turn))  # type: ignore[misc]
+        return rows
+
+    def _in_steps(self, request: EmbedRequest, turn: Sequence[int]) -> list[list[int]]:
+        """Tokenise a turn, letting others by between its steps."""
+        rows: list[list[int]] = []
+        for start in range(0, len(turn), _TEXTS_A_STEP):
+            if self._right_of_way is not None:
+                self._right_of_way.let_by()
+            rows += self._tokenized(request, turn[start : start + _TEXTS_A_STEP])
         return rows
 
     def _tokenized(self, request: EmbedRequest, turn: Sequence[int]) -> list[list[int]]:

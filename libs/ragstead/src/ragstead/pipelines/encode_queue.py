@@ -15,6 +15,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from ragstead.errors import Overloaded, Unavailable
 from ragstead.ports.embedding_events import EmbeddingEvents, EmbeddingRelay
 from ragstead.ports.encoder import Encoder
-from ragstead.ports.work_pool import WorkPool
+from ragstead.ports.work_pool import RightOfWay, WorkPool
 
 INTERACTIVE, BULK = "interactive", "bulk"
 _TURNS = 8
@@ -109,6 +110,7 @@ class EncodeQueue:
         limits: How it is fed; None for the defaults.
         events: Hears of it; None for nobody.
         bulk_pool: Where bulk passes run, of `limits.bulk_runners` threads that give way to questions; None for `pool`.
+        right_of_way: Holds bulk passes while a question is encoded; None for nothing.
     """
 
     def __init__(
@@ -118,7 +120,10 @@ class EncodeQueue:
         limits: QueueLimits | None = None,
         events: EmbeddingEvents | None = None,
         bulk_pool: WorkPool | None = None,
+        right_of_way: RightOfWay | None = None,
     ) -> None:
+        self._hurry = right_of_way.hurry if right_of_way else nullcontext
+        self._breathe = right_of_way.let_by if right_of_way else None
         self._encoder = encoder
         self._pool = pool
         self._bulk_pool = bulk_pool or pool
@@ -165,7 +170,8 @@ class EncodeQueue:
         self._running[INTERACTIVE] += 1
         self._events.began(INTERACTIVE, 0.0)
         try:
-            vectors = await self._pool.run(partial(self._encoder.encode, rows))
+            with self._hurry():
+                vectors = await self._pool.run(partial(self._encoder.encode, rows))
         finally:
             self._running[INTERACTIVE] -= 1
             if any(self._lanes.values()):
@@ -176,7 +182,8 @@ class EncodeQueue:
     def _on_the_loop(self, rows: Sequence[Sequence[int]], tokens: int) -> NDArray[np.float32]:
         """Encode a short question where it is: beside busy threads the way to another one and back takes longer."""
         self._events.began(INTERACTIVE, 0.0)
-        vectors = self._encoder.encode(rows)
+        with self._hurry():
+            vectors = self._encoder.encode(rows)
         self._events.encoded(len(rows), tokens)
         return vectors
 
@@ -224,8 +231,9 @@ class EncodeQueue:
     async def _encode(self, some: _Slice) -> None:
         rows = [job.rows[i] for job, i in some]
         began = time.perf_counter()
-        pool = self._bulk_pool if some[0][0].lane == BULK else self._pool
-        encoding = asyncio.ensure_future(pool.run(partial(self._encoder.encode, rows)))
+        is_bulk = some[0][0].lane == BULK
+        work = partial(self._encoder.encode, rows, self._breathe if is_bulk else None)
+        encoding = asyncio.ensure_future((self._bulk_pool if is_bulk else self._pool).run(work))
         await asyncio.wait({encoding})
         error = Unavailable("embedding", "the model was stopped") if encoding.cancelled() else encoding.exception()
         if error is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal, Protocol
 
@@ -99,8 +99,13 @@ class Encoder(TokenCounter, Protocol):
         """
         ...
 
-    def encode(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    def encode(self, rows: Sequence[Sequence[int]], breathe: Callable[[], None] | None = None) -> NDArray[np.float32]:
         """Return unit vectors of shape `[len(rows), dim]`; rows have 1 to `max_tokens` ids.
+
+        Args:
+            rows: What is encoded.
+            breathe: Called between the steps of the work, as often as the runtime can, never while something is held
+                that others need. May block, and what it raises ends the work. None for nothing.
 
         Raises:
             Unavailable: If the model fails, for want of memory say.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -19,4 +20,16 @@ class WorkPool(Protocol):
         Raises:
             Overloaded: If more work waits than the pool's queue holds.
         """
+        ...
+
+
+class RightOfWay(Protocol):
+    """Lets who is in a hurry by: work that takes long asks between its steps, from any thread; neither call fails."""
+
+    def hurry(self) -> AbstractContextManager[None]:
+        """Return a block during which long work is held, within bounds that keep it going; several may be open."""
+        ...
+
+    def let_by(self) -> None:
+        """Return when long work may go on, which asks every millisecond or two: at once where nobody is in a hurry."""
         ...

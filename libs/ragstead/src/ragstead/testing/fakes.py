@@ -209,8 +209,11 @@ class HashEncoder:
         """Return the words of each text; it is a `TokenCounter` too."""
         return [len(_words(text)) for text in texts]
 
-    def encode(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Return unit vectors of shape `[len(rows), dim]`."""
+    def encode(self, rows: Sequence[Sequence[int]], breathe: Callable[[], None] | None = None) -> NDArray[np.float32]:
+        """Return unit vectors of shape `[len(rows), dim]`; breathes before each row."""
+        if breathe is not None:
+            for _ in rows:
+                breathe()
         sums = [sum(np.random.default_rng(token).standard_normal(self._dim) for token in row) for row in rows]
         vectors = np.array(sums, dtype=np.float32).reshape(len(rows), self._dim)
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from ragstead.adapters.onnx_runtime.checkpoint import Weights, read_shape, read_weights, sha256_of
-from ragstead.adapters.onnx_runtime.graph import build_graph, write_graph
-from ragstead.adapters.onnx_runtime.record import FORM, GraphRecord, read_record, write_record
+from ragstead.adapters.onnx_runtime.checkpoint import EncoderShape, Weights, read_shape, read_weights, sha256_of
+from ragstead.adapters.onnx_runtime.graph import build_graph, cut_graph, cuts_of, write_graph
+from ragstead.adapters.onnx_runtime.record import FORM, GraphRecord, part_paths, read_record, write_record
 from ragstead.adapters.onnx_runtime.reference import reference_vectors
 from ragstead.adapters.onnx_runtime.session import Graph, Precision
 from ragstead.adapters.onnx_runtime.word_pieces import WordPieces
@@ -82,11 +83,13 @@ def export_graphs(
     try:
         target.mkdir(parents=True, exist_ok=True)
         known = _known(target, sha256, spec)
-        missing = [one for one in precisions if not (target / f"{one}.onnx").exists() or one not in known.cosines]
+        parts = read_shape(source).layers
+        missing = [one for one in precisions if one not in known.cosines or not _is_whole(target, one, parts)]
         with tempfile.TemporaryDirectory(dir=target) as folder:
             made = _Making(Path(folder), source, spec, sha256, missing)
             proofs = made.proven()
-            for name in ("tokenizer.json", _REFERENCE, *(f"{one}.onnx" for one in missing)):
+            graphs = [path.name for one in missing for path in part_paths(target, one, parts)]
+            for name in ("tokenizer.json", _REFERENCE, *graphs):
                 if (Path(folder) / name).exists():
                     (Path(folder) / name).replace(target / name)
         record = GraphRecord(
@@ -95,6 +98,7 @@ def export_graphs(
             {**known.cosines, **{one: proof.cosine for one, proof in proofs.items()}},
             {**known.reciprocal_ranks, **{one: proof.reciprocal_rank for one, proof in proofs.items()}},
             FORM,
+            parts,
         )
         write_record(target, record)
     except OSError as error:
@@ -102,8 +106,8 @@ def export_graphs(
     return record
 
 
-def verify_graph(folder: Path, precision: Precision, spec: EncoderSpec) -> Proof:
-    """Return how the graph of that precision in `folder` does.
+def verify_graph(folder: Path, precision: Precision, spec: EncoderSpec, parts: int | None = None) -> Proof:
+    """Return how the graph of that precision in `folder`, of so many parts, does; None: as its record says.
 
     Raises:
         Unavailable: If a file is missing or damaged.
@@ -113,8 +117,13 @@ def verify_graph(folder: Path, precision: Precision, spec: EncoderSpec) -> Proof
         recorded = json.loads((folder / _REFERENCE).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise Unavailable("embedding", f"can't read {folder / _REFERENCE}: {error}; export the model again") from error
-    graph = Graph(folder / f"{precision}.onnx", spec.dim)
+    record = read_record(folder)
+    graph = Graph(part_paths(folder, precision, parts or (record.parts if record else 1)), spec.dim)
     return Proof(_cosine(graph, precision, recorded), _reciprocal_rank(graph, WordPieces(folder), spec))
+
+
+def _is_whole(folder: Path, precision: Precision, parts: int) -> bool:
+    return all(path.exists() for path in part_paths(folder, precision, parts))
 
 
 def _known(target: Path, sha256: str, spec: EncoderSpec) -> GraphRecord:
@@ -152,7 +161,10 @@ class _Making:
         if not self.wanted:
             return {}
         self._build()
-        proofs = {precision: verify_graph(self.folder, precision, self.spec) for precision in ("fp32", *self.wanted)}
+        parts = read_shape(self.source).layers
+        proofs = {
+            precision: verify_graph(self.folder, precision, self.spec, parts) for precision in ("fp32", *self.wanted)
+        }
         lost = proofs["fp32"].reciprocal_rank - proofs.get("int8", proofs["fp32"]).reciprocal_rank
         if lost > MAX_RANK_LOSS:
             raise _wrong("int8", f"its mean reciprocal rank on a small set is {lost:.3f} below fp32's")
@@ -167,18 +179,19 @@ class _Making:
                 f"{self.spec.name} is said to have {self.spec.dim} and {self.spec.max_tokens}",
                 param="pipeline.embedder.models",
             )
-        write_graph(build_graph(weights, shape, self.spec.pooling), self.folder / "fp32.onnx")
+        whole, quantised = self.folder / "whole.onnx", self.folder / "quantised.onnx"
+        write_graph(build_graph(weights, shape, self.spec.pooling), whole)
+        self._write_parts(whole, "fp32", shape)
         recorded = _recorded(self.sha256) or self._computed(weights)
         (self.folder / _REFERENCE).write_text(json.dumps(recorded), encoding="utf-8")
         if "int8" in self.wanted:
-            with _quietly():
-                quantize_dynamic(
-                    self.folder / "fp32.onnx",
-                    self.folder / "int8.onnx",
-                    per_channel=True,
-                    weight_type=QuantType.QInt8,
-                    op_types_to_quantize=["MatMul", "Gather"],  # attention stays exact
-                )
+            quantise(whole, quantised)
+            self._write_parts(quantised, "int8", shape)
+
+    def _write_parts(self, whole: Path, precision: Precision, shape: EncoderShape) -> None:
+        paths = part_paths(self.folder, precision, shape.layers)
+        for path, part in zip(paths, cut_graph(onnx.load(whole), cuts_of(shape)), strict=True):
+            write_graph(part, path)
 
     def _computed(self, weights: Weights) -> dict[str, Any]:
         """The reference vectors of a model that none are published with, of the same texts."""
@@ -186,6 +199,18 @@ class _Making:
         rows = WordPieces(self.folder).rows(texts, at_most=self.spec.max_tokens)
         vectors = reference_vectors(weights, read_shape(self.source), self.spec.pooling, rows)
         return {"texts": texts, "input_ids": rows, "vectors": vectors.tolist()}
+
+
+def quantise(whole: Path, quantised: Path) -> None:
+    """Write the graph at `whole` with int8 weights and products to `quantised`."""
+    with _quietly():
+        quantize_dynamic(
+            whole,
+            quantised,
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["MatMul", "Gather"],  # attention stays exact
+        )
 
 
 def _resource(name: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ measured and are no faster, and its MultiHeadAttention gives other numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,8 @@ import numpy as np
 import onnx
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
+from onnx.shape_inference import infer_shapes
+from onnx.utils import Extractor
 
 from ragstead.adapters.onnx_runtime.checkpoint import EncoderShape, Weights
 from ragstead.adapters.onnx_runtime.relative_positions import bias_by_distance
@@ -177,6 +179,25 @@ def _pool(g: GraphWriter, x: str, pooling: Pooling) -> str:
     else:
         pooled = g.node("ReduceMean", [x, g.ints(1)], "pool/mean", keepdims=0)
     return g.node("LpNormalization", [pooled], "embedding", axis=-1, p=2)
+
+
+def cuts_of(shape: EncoderShape) -> list[str]:
+    """Return the tensors at which a graph is cut into a part a layer: the output of each layer but the last."""
+    return [f"encoder.layer.{index}.out" for index in range(shape.layers - 1)]
+
+
+def cut_graph(whole: onnx.ModelProto, cuts: Sequence[str]) -> Iterator[onnx.ModelProto]:
+    """Give the parts of a graph: the first up to the first of `cuts`, each next one from where the last one ended.
+
+    A part's inputs are what it needs of all that parts before it have computed: its layer's input, and for MPNet the
+    relative positions, which are computed once.
+    """
+    extractor = Extractor(infer_shapes(whole))
+    shared = ["relative/all"] if any(node.output[0] == "relative/all" for node in whole.graph.node) else []
+    given = ["input_ids"]
+    for n, end in enumerate([*cuts, "embedding"]):
+        yield extractor.extract_model(given, [end] if n or not cuts else [end, *shared])
+        given = [end, *shared]
 
 
 def build_graph(weights: Weights, shape: EncoderShape, pooling: Pooling = "mean") -> onnx.ModelProto:

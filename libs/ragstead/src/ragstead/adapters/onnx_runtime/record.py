@@ -10,7 +10,7 @@ from pathlib import Path
 from ragstead.errors import Unavailable
 
 _NAME = "model.json"
-FORM = 2
+FORM = 3
 """Counts the ways in which graphs were written; those of an older one are built again. Their vectors are the same."""
 
 
@@ -24,6 +24,7 @@ class GraphRecord:
         cosines: Lowest cosine to the reference by precision.
         reciprocal_ranks: Mean reciprocal rank of the right passages for the questions of a small set, by precision.
         form: How the graphs are written, see `FORM`; 1 where the file doesn't say.
+        parts: Files of a graph, see `part_paths`.
     """
 
     weights_sha256: str
@@ -31,6 +32,12 @@ class GraphRecord:
     cosines: Mapping[str, float]
     reciprocal_ranks: Mapping[str, float]
     form: int = 1
+    parts: int = 1
+
+
+def part_paths(folder: Path, precision: str, parts: int) -> list[Path]:
+    """Return the files of a graph in their order: `int8.onnx`, then `int8.1.onnx` and so on."""
+    return [folder / f"{precision}{f'.{n}' if n else ''}.onnx" for n in range(parts)]
 
 
 def read_record(folder: Path) -> GraphRecord | None:
@@ -55,8 +62,9 @@ def is_built(folder: Path, precision: str) -> bool:
         Unavailable: If the record is damaged.
     """
     record = read_record(folder)
-    known = record is not None and record.form == FORM and precision in record.cosines
-    return known and (folder / f"{precision}.onnx").is_file()
+    if record is None or record.form != FORM or precision not in record.cosines:
+        return False
+    return all(path.is_file() for path in part_paths(folder, precision, record.parts))
 
 
 def write_record(folder: Path, record: GraphRecord) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
@@ -92,10 +92,12 @@ class SentenceTransformersEncoder:
         """Return the row of a caller's own ids."""
         return self._rows.framed(ids)
 
-    def encode(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Return unit vectors of shape `[len(rows), dim]`, in one padded pass."""
+    def encode(self, rows: Sequence[Sequence[int]], breathe: Callable[[], None] | None = None) -> NDArray[np.float32]:
+        """Return unit vectors of shape `[len(rows), dim]`, in one padded pass; breathes before it alone."""
         import torch  # noqa: PLC0415 - loaded with the model
 
+        if breathe is not None:
+            breathe()
         if not rows:
             return np.empty((0, self.dim), dtype=np.float32)
         ids = torch.full((len(rows), max(map(len, rows))), self._padding, dtype=torch.long)
