@@ -13,7 +13,10 @@ import pytest
 
 from contract.embedding_models import EXPORTED, embedder_of, needs_weights
 from ragstead.adapters.onnx_runtime import OnnxEncoder, Precision, WordPieces, is_built, read_record
-from ragstead.adapters.onnx_runtime.export import export_graphs, verify_graph
+from ragstead.adapters.onnx_runtime.checkpoint import read_shape, read_weights
+from ragstead.adapters.onnx_runtime.export import export_graphs, quantise, verify_graph
+from ragstead.adapters.onnx_runtime.graph import build_graph, write_graph
+from ragstead.adapters.onnx_runtime.session import Graph
 from ragstead.adapters.openai_embeddings import EmbeddingEndpoint, OpenAiEmbeddings
 from ragstead.bootstrap.models import weights_dir
 from ragstead.errors import ConfigurationError, InvalidRequest, Unavailable
@@ -208,6 +211,48 @@ def test_missing_model_names_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_bytes((EXPORTED() / "tokenizer.json").read_bytes())
     with pytest.raises(Unavailable, match="export it again"):
         OnnxEncoder(tmp_path, MINILM)
+
+
+@needs_weights
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+def test_graph_in_parts_gives_the_vectors_of_the_whole_one_bit_by_bit(tmp_path: Path, precision: Precision) -> None:
+    shape = read_shape(weights_dir())
+    whole = tmp_path / "whole.onnx"
+    write_graph(build_graph(read_weights(weights_dir() / "model.safetensors"), shape), whole)
+    if precision == "int8":
+        quantise(whole, tmp_path / "int8.onnx")
+        whole = tmp_path / "int8.onnx"
+    rows = [[101, *range(2000, 2000 + n), 102] for n in (0, 1, 14, 100, 254)]
+    breaths: list[int] = []
+    found = OnnxEncoder(EXPORTED(), MINILM, precision=precision).encode(rows, lambda: breaths.append(1))
+    assert len(breaths) == 2 * shape.layers * len(rows)
+    assert np.array_equal(found, Graph([whole], 384).vectors(rows))
+
+
+@needs_weights
+def test_graph_that_lacks_a_part_is_built_again(tmp_path: Path) -> None:
+    for file in EXPORTED().iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    assert is_built(tmp_path, "int8")
+    (tmp_path / "int8.3.onnx").unlink()
+    assert not is_built(tmp_path, "int8")
+    assert is_built(tmp_path, "fp32")
+    with pytest.raises(Unavailable, match="export it again"):
+        OnnxEncoder(tmp_path, MINILM)
+    export_graphs(weights_dir(), tmp_path, MINILM, precisions=["int8"])
+    assert is_built(tmp_path, "int8")
+
+
+@needs_weights
+def test_what_a_breath_raises_ends_the_pass_and_no_other() -> None:
+    encoder, rows = OnnxEncoder(EXPORTED(), MINILM), [[101, 2023, 102]]
+
+    def breathe() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        encoder.encode(rows, breathe)
+    assert np.array_equal(encoder.encode(rows), encoder.encode(rows, lambda: None))
 
 
 @needs_weights

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.types import Receive, Scope, Send
 
 from ragstead.settings import Settings
 from ragstead_embedding.app import create_app
 from ragstead_serving.app import create_service
 from ragstead_serving.embeddings import Embeddings, embeddings_router
 from ragstead_serving.options import ServiceOptions
-from ragstead_serving.short_ways import ShortWays
+from ragstead_serving.short_ways import ShortWay, ShortWays
 from services.conftest import InProcess
 from services.fake_platform import hash_embedding
 
@@ -204,3 +206,42 @@ def chain(call: InProcess) -> Iterator[object]:
 def test_route_is_in_the_document():
     assert "/v1/embeddings" in SHORT.app.openapi()["paths"]
     assert SHORT.app.openapi()["paths"] == USUAL.app.openapi()["paths"]
+
+
+class Hurries:
+    """Counts blocks that were opened and are open."""
+
+    def __init__(self) -> None:
+        self.opened = self.open = 0
+
+    @contextmanager
+    def hurry(self) -> Iterator[None]:
+        self.opened += 1
+        self.open += 1
+        try:
+            yield
+        finally:
+            self.open -= 1
+
+
+@pytest.mark.parametrize(
+    ("length", "opened"), [(b"40", 1), (b"2000", 1), (b"2001", 0), (b"", 0), (b"-1", 0), (b"9" * 5_000, 0)]
+)
+def test_short_request_is_in_a_hurry_from_its_head_on_until_it_ends_or_its_client_leaves(length: bytes, opened: int):
+    hurries = Hurries()
+    seen: list[int] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["type"] == "http.disconnect"
+
+    async def receive() -> dict[str, object]:
+        seen.append(hurries.open)
+        return {"type": "http.disconnect"}
+
+    async def send(message: object) -> None:
+        raise AssertionError(message)
+
+    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+    scope = {"type": "http", "method": "POST", "path": "/e", "headers": headers}
+    asyncio.run(ShortWays(app, {"/e": ShortWay(lambda _: None, hurries.hurry)})(scope, receive, send))
+    assert (seen, hurries.opened, hurries.open) == ([opened], opened, 0)

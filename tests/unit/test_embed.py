@@ -1,7 +1,7 @@
 """Texts to vectors over fakes: lengths, the cache, token ids, and errors that name the index."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -22,9 +22,9 @@ class Counting(HashEncoder):
         super().__init__()
         self.rows = 0
 
-    def encode(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+    def encode(self, rows: Sequence[Sequence[int]], breathe: Callable[[], None] | None = None) -> np.ndarray:
         self.rows += len(rows)
-        return super().encode(rows)
+        return super().encode(rows, breathe)
 
 
 class DictCache:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -31,13 +31,13 @@ class SlowEncoder(HashEncoder):
         self._lock = threading.Lock()
         self.passes: list[list[Sequence[int]]] = []
 
-    def encode(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+    def encode(self, rows: Sequence[Sequence[int]], breathe: Callable[[], None] | None = None) -> np.ndarray:
         time.sleep(self._pass_s)
         with self._lock:
             self.passes.append(list(rows))
         if any(POISON in row for row in rows):
             raise Unavailable("embedding", "it broke")
-        return super().encode(rows)
+        return super().encode(rows, breathe)
 
 
 class Heard(EmbeddingRelay):
@@ -209,9 +209,9 @@ def test_passes_stay_within_bounds_whatever_they_took(passes: list[tuple[int, fl
 
 def test_long_job_on_a_slow_model_is_cut_into_shorter_passes() -> None:
     class Slow(SlowEncoder):
-        def encode(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+        def encode(self, rows: Sequence[Sequence[int]], breathe: Callable[[], None] | None = None) -> np.ndarray:
             time.sleep(sum(map(len, rows)) / 5_000)
-            return super().encode(rows)
+            return super().encode(rows, breathe)
 
     async def check() -> None:
         encoder = Slow()
@@ -252,10 +252,10 @@ def test_question_during_bulk_work_is_encoded_where_it_is_if_it_is_short_enough(
             super().__init__(max_tokens=512)
             self.threads: dict[int, str] = {}
 
-        def encode(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+        def encode(self, rows: Sequence[Sequence[int]], breathe: Callable[[], None] | None = None) -> np.ndarray:
             self.threads[len(rows[0])] = threading.current_thread().name
             time.sleep(0.02 if len(rows) > 1 else 0)
-            return super().encode(rows)
+            return super().encode(rows, breathe)
 
     async def check() -> None:
         encoder, pool = Where(), ThreadWorkPool(3)

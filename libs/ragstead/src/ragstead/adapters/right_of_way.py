@@ -36,6 +36,11 @@ class ThreadRightOfWay(RightOfWay):
         self._not_before = 0.0
         self._free = threading.Event()
 
+    @property
+    def is_held(self) -> bool:
+        """Whether long work is held now."""
+        return self._held_since is not None
+
     @contextmanager
     def hurry(self) -> Iterator[None]:
         """Hold long work while the block runs, but for the share of the time that is its own."""
@@ -77,7 +82,7 @@ def _nothing() -> None:
 
 
 def _core_offer() -> Callable[[], object]:
-    """The C library's `sched_yield`, which `os` calls with the interpreter's lock held up to Python 3.11."""
+    """The C library's `sched_yield`: that of `os` keeps the interpreter's lock meanwhile up to Python 3.11."""
     return ctypes.CDLL(None).sched_yield if sys.platform != "win32" else _nothing
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from ragstead.adapters.onnx_runtime.checkpoint import EncoderShape, Weights, read_shape, read_weights, sha256_of
-from ragstead.adapters.onnx_runtime.graph import build_graph, cut_graph, cuts_of, write_graph
+from ragstead.adapters.onnx_runtime.graph import build_graph, cut_graph, cuts_of, parts_of, write_graph
 from ragstead.adapters.onnx_runtime.record import FORM, GraphRecord, part_paths, read_record, write_record
 from ragstead.adapters.onnx_runtime.reference import reference_vectors
 from ragstead.adapters.onnx_runtime.session import Graph, Precision
@@ -83,7 +83,7 @@ def export_graphs(
     try:
         target.mkdir(parents=True, exist_ok=True)
         known = _known(target, sha256, spec)
-        parts = read_shape(source).layers
+        parts = parts_of(read_shape(source))
         missing = [one for one in precisions if one not in known.cosines or not _is_whole(target, one, parts)]
         with tempfile.TemporaryDirectory(dir=target) as folder:
             made = _Making(Path(folder), source, spec, sha256, missing)
@@ -161,7 +161,7 @@ class _Making:
         if not self.wanted:
             return {}
         self._build()
-        parts = read_shape(self.source).layers
+        parts = parts_of(read_shape(self.source))
         proofs = {
             precision: verify_graph(self.folder, precision, self.spec, parts) for precision in ("fp32", *self.wanted)
         }
@@ -189,7 +189,7 @@ class _Making:
             self._write_parts(quantised, "int8", shape)
 
     def _write_parts(self, whole: Path, precision: Precision, shape: EncoderShape) -> None:
-        paths = part_paths(self.folder, precision, shape.layers)
+        paths = part_paths(self.folder, precision, parts_of(shape))
         for path, part in zip(paths, cut_graph(onnx.load(whole), cuts_of(shape)), strict=True):
             write_graph(part, path)
 

@@ -182,8 +182,13 @@ def _pool(g: GraphWriter, x: str, pooling: Pooling) -> str:
 
 
 def cuts_of(shape: EncoderShape) -> list[str]:
-    """Return the tensors at which a graph is cut into a part a layer: the output of each layer but the last."""
-    return [f"encoder.layer.{index}.out" for index in range(shape.layers - 1)]
+    """Return the tensors at which a graph is cut into two parts a layer: its attention, and its feed-forward."""
+    return [f"encoder.layer.{index}.{end}" for index in range(shape.layers) for end in ("middle", "out")][:-1]
+
+
+def parts_of(shape: EncoderShape) -> int:
+    """Return how many parts a graph is cut into."""
+    return len(cuts_of(shape)) + 1
 
 
 def cut_graph(whole: onnx.ModelProto, cuts: Sequence[str]) -> Iterator[onnx.ModelProto]:
