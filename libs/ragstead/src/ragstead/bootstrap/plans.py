@@ -15,7 +15,7 @@ from ragstead.fusion import FusionPlan
 from ragstead.model import Chunk, ExtractedText
 from ragstead.pipelines.answer import AnswerPlan
 from ragstead.pipelines.assess import EvidenceAssessor
-from ragstead.pipelines.ingest_worker import Chunker
+from ragstead.pipelines.ingest_parts import Chunker
 from ragstead.pipelines.retrieve import RetrievalPlan
 from ragstead.pipelines.template_choice import TemplateChoice
 from ragstead.ports.embedder import Embedder

@@ -48,7 +48,8 @@ from ragstead.pipelines.bare_models import BareModel
 from ragstead.pipelines.costs import CostBook
 from ragstead.pipelines.following import ChampionFollower
 from ragstead.pipelines.ingest import IngestPipeline, IngestPlan
-from ragstead.pipelines.ingest_worker import IngestParts, IngestWorker
+from ragstead.pipelines.ingest_parts import IngestParts
+from ragstead.pipelines.ingest_worker import IngestWorker
 from ragstead.pipelines.live_release import LiveRelease
 from ragstead.pipelines.sample_scoring import SampleScoring
 from ragstead.ports.answer_traces import AnswerTraces

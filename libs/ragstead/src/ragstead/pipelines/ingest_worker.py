@@ -1,76 +1,32 @@
-"""The worker behind ingestion: it moves versions from state to state, and resumes where a killed one stopped."""
+"""The worker behind ingestion: it moves versions from state to state, and resumes where a killed one stopped.
+
+Its lanes run beside each other, each at a batch of its own: one parses, two embed and store, so that one stores while
+the other embeds and the encoder is never without work, and one sweeps. What a lane has in hand no other one touches.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ragstead.egress import refuse_egress
-from ragstead.errors import Forbidden, IndexMismatch, InvalidRequest, RagsteadError, UnreadableDocument
-from ragstead.model import Chunk, ExtractedText, State, version_of
-from ragstead.ports.blob_store import BlobStore
-from ragstead.ports.embedder import Embedder
-from ragstead.ports.indexes import Indexes
-from ragstead.ports.ledger import IndexableChunk, IndexTruth, Ledger, Parsed, Sweeping, Work
-from ragstead.ports.loader import Parser
-from ragstead.ports.work_pool import WorkPool
+from ragstead.errors import RagsteadError
+from ragstead.model import State, version_of
+from ragstead.pipelines.ingest_indexing import Indexing
+from ragstead.pipelines.ingest_parsing import Parsing
+from ragstead.pipelines.ingest_parts import IngestParts
+from ragstead.ports.ledger import Dead, Work
 
 _log = logging.getLogger(__name__)
 
-Chunker = Callable[[ExtractedText], tuple[str, Sequence[Chunk]]]
-"""Returns the title as it is indexed with every chunk, and the chunks."""
-Analyser = Callable[[str], Sequence[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class IngestParts:
-    """What the worker is composed of.
-
-    Attributes:
-        ledger: The state machine.
-        truth: What the indexes ought to hold.
-        sweeping: What they may forget.
-        blobs: The original bytes.
-        parser: Reads files in child processes.
-        chunker: Cuts a text into chunks.
-        analyser: Turns a text into the terms that BM25 knows.
-        embedder: Turns texts into vectors.
-        indexes: The physical indexes.
-        pool: Where CPU-bound work runs.
-        index_identity: What the running embedder and analysis make indexes with.
-        leaves: Whether the embedder sends texts to a hosted API.
-        marks: Says of each text how probable it is that something is injected; None: nobody looks.
-    """
-
-    ledger: Ledger
-    truth: IndexTruth
-    sweeping: Sweeping
-    blobs: BlobStore
-    parser: Parser
-    chunker: Chunker
-    analyser: Analyser
-    embedder: Embedder
-    indexes: Indexes
-    pool: WorkPool
-    index_identity: str
-    leaves: bool = False
-    marks: Callable[[Sequence[str]], Awaitable[Sequence[float]]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Embedded:
-    """Chunks of versions of one index, ready to be stored."""
-
-    works: Sequence[Work]
-    keys: Sequence[int]
-    terms: Sequence[Sequence[str]]
-    vectors: NDArray[np.float32]
+_INDEXING_LANES = 2
+_FIRST_SHARE = 4
+"""The first batch of a run is that part of a whole one, so that the encoder gets something to do soon."""
 
 
 class IngestWorker:
@@ -97,46 +53,30 @@ class IngestWorker:
         self._parts = parts
         self._blob_guard = blob_guard
         self._batch = documents_per_batch
-        self._retry_s = retry_s
-        self._wake = asyncio.Event()
-        self.trouble = ""
+        self._parse_next = self._first = max(1, documents_per_batch // _FIRST_SHARE)
+        self._writing = asyncio.Lock()
+        self._in_hand = _InHand(parts)
+        self._parsing = Parsing(parts)
+        self._indexing = Indexing(parts, self._writing)
+        self._lanes = [
+            _Lane(work, retry_s) for work in (self._parse_some, *[self._index_some] * _INDEXING_LANES, self._sweep_some)
+        ]
+
+    @property
+    def trouble(self) -> str:
         """What keeps the worker from its work now; empty when all is well."""
+        return "; ".join(dict.fromkeys(lane.trouble for lane in self._lanes if lane.trouble))
 
     def wake(self) -> None:
         """Make the worker look for work now."""
-        self._wake.set()
+        for lane in self._lanes:
+            lane.wake.set()
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            self._wake.clear()
-            try:
-                worked = await self.step()
-                self.trouble = ""
-            except Exception as exc:  # noqa: BLE001  (outermost loop: a fault of one batch must not end ingestion)
-                _log.warning(
-                    "ingestion waits %.0f s: %s",
-                    self._retry_s,
-                    exc,
-                    exc_info=not isinstance(exc, RagsteadError),
-                )
-                self.trouble = str(exc)
-                await asyncio.sleep(self._retry_s)
-                continue
-            if not worked:
-                await self._wake.wait()
-
-    async def step(self) -> bool:
-        """Do the next batch of each kind of work, parsing beside embedding; False where there was none.
-
-        Raises:
-            Unavailable: If a part is down; what was being done is done again by the next call.
-        """
-        outcomes = await asyncio.gather(self._parse_some(), self._index_some(), return_exceptions=True)
-        for outcome in outcomes:  # only now, as nothing of a step may run beside the next one
-            if isinstance(outcome, BaseException):
-                raise outcome
-        return await self._sweep_some() or any(outcomes)
+        async with asyncio.TaskGroup() as group:
+            for lane in self._lanes:
+                group.create_task(lane.run())
 
     async def reconcile(self) -> int:
         """Make the stores hold what the metadata database says, after a process was killed.
@@ -164,118 +104,110 @@ class IngestWorker:
         return wrong
 
     async def _parse_some(self) -> bool:
-        works = await self._parts.ledger.claim(self._batch, State.PARSING)
-        works += await self._parts.ledger.claim(self._batch - len(works), State.QUEUED)
-        if not works:
-            return False
-        await self._parts.ledger.advance([work.version_key for work in works], State.PARSING)
-        outcomes = await asyncio.gather(*(self._outcome(self._parse(work)) for work in works))
-        parsed = [outcome for outcome in outcomes if isinstance(outcome, Parsed)]
-        failed = {
-            work.version_key: outcome for work, outcome in zip(works, outcomes, strict=True) if isinstance(outcome, str)
-        }
-        await self._parts.ledger.record(parsed, failed)
+        async with self._in_hand.claim(self._parse_next, State.PARSING, State.QUEUED) as works:
+            full = len(works) == self._parse_next
+            self._parse_next = min(2 * self._parse_next, self._batch) if full else self._first
+            if not works:
+                return False
+            await self._parts.ledger.advance([work.version_key for work in works], State.PARSING)
+            await self._parts.ledger.record(*await self._parsing.read(works))
+        self.wake()
         return True
 
-    async def _outcome(self, parsing: Awaitable[Parsed]) -> Parsed | str:
-        try:
-            return await parsing
-        except (UnreadableDocument, InvalidRequest, IndexMismatch, Forbidden) as exc:
-            return str(exc) or "it can't be read"
-
-    def _admit(self, work: Work) -> None:
-        """Refuse what would be embedded by another model than its index was made with, or by one it must not reach."""
-        if work.index_identity != self._parts.index_identity:
-            raise IndexMismatch(
-                f"collection {work.collection_id} was indexed with {work.index_identity}, and "
-                f"{self._parts.index_identity} is running; go back to the former, or make a new collection"
-            )
-        refuse_egress(work.collection_id, leaves=self._parts.leaves, may_leave=work.may_leave)
-
-    async def _parse(self, work: Work) -> Parsed:
-        self._admit(work)
-        path = self._parts.blobs.path(work.sha256)
-        if work.plain_text:
-            extracted = await self._parts.pool.run(lambda: ExtractedText(_text(path), work.title))
-        else:
-            extracted = await self._parts.parser.parse(path, work.filename)
-        titled = ExtractedText(extracted.text, work.title or extracted.title, extracted.headings, extracted.page_starts)
-        title, chunks = await self._parts.pool.run(lambda: self._parts.chunker(titled))
-        return Parsed(work.version_key, titled, title, await self._marked(chunks))
-
-    async def _marked(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
-        if self._parts.marks is None or not chunks:
-            return chunks
-        marks = await self._parts.marks([chunk.text for chunk in chunks])
-        return [replace(chunk, injection=mark) for chunk, mark in zip(chunks, marks, strict=True)]
-
     async def _index_some(self) -> bool:
-        works = await self._parts.ledger.claim(self._batch, State.INDEXING)
-        works += await self._parts.ledger.claim(self._batch - len(works), State.EMBEDDING)
-        for name in dict.fromkeys(work.index_name for work in works):
-            await self._index_or_fail(name, [work for work in works if work.index_name == name])
-        return bool(works)
-
-    async def _index_or_fail(self, name: str, works: Sequence[Work]) -> None:
-        """Index a batch; where something in it can't be, find which one it is and fail that one alone."""
-        try:
-            await self._index(name, works)
-        except (IndexMismatch, InvalidRequest, Forbidden) as exc:
-            if len(works) == 1:
-                await self._parts.ledger.record([], {works[0].version_key: str(exc)})
-                return
-            for work in works:
-                await self._index_or_fail(name, [work])
-
-    async def _index(self, name: str, works: Sequence[Work]) -> None:
-        for work in works:
-            self._admit(work)
-        embedded, index = await asyncio.gather(self._embed(works), self._parts.indexes.open(name))
-        keys = [work.version_key for work in embedded.works]
-        await self._parts.ledger.advance(keys, State.INDEXING)
-        await asyncio.gather(
-            index.vectors.add(embedded.keys, embedded.vectors),
-            index.lexical.add(embedded.keys, embedded.terms),
-        )
-        await self._parts.ledger.publish(keys)
-
-    async def _embed(self, works: Sequence[Work]) -> _Embedded:
-        chunks = await self._parts.truth.chunks([work.version_key for work in works])
-        ordered = [chunk for work in works for chunk in chunks[work.version_key]]
-        terms = await self._parts.pool.run(lambda: self._terms([chunks[work.version_key] for work in works]))
-        vectors = await self._parts.embedder.embed([chunk.text for chunk in ordered], "passage")
-        return _Embedded(works, [chunk.key for chunk in ordered], terms, vectors)
-
-    def _terms(self, versions: Sequence[Sequence[IndexableChunk]]) -> list[list[str]]:
-        """Return what BM25 knows of each chunk: its heading, and its text with that of its neighbours.
-
-        A short chunk names its subject in the sentence before; with its neighbours BM25 still finds it.
-        """
-        out = []
-        for chunks in versions:
-            bodies = [self._parts.analyser(chunk.body) for chunk in chunks]
-            headings = [self._parts.analyser(chunk.heading) for chunk in chunks]
-            for i, heading in enumerate(headings):
-                out.append([*heading, *(term for body in bodies[max(0, i - 1) : i + 2] for term in body)])
-        return out
+        async with self._in_hand.claim(self._batch, State.INDEXING, State.EMBEDDING) as works:
+            if not works:
+                return False
+            await self._indexing.index(works)
+        self.wake()
+        return True
 
     async def _sweep_some(self) -> bool:
-        found = await self._parts.sweeping.dead(1000)
+        found = await self._in_hand.free(1000)
         for dead in found:
-            if dead.version_keys:
-                index = await self._parts.indexes.open(dead.index_name)
-                await index.vectors.remove(dead.version_keys)
-                await index.lexical.remove(dead.version_keys)
-            else:
-                await self._parts.indexes.drop(dead.index_name)
+            await self._forget_chunks(dead)
             async with self._blob_guard:
                 for sha256 in await self._parts.sweeping.forget(dead):
                     await self._parts.blobs.delete(sha256)
         return bool(found)
 
+    async def _forget_chunks(self, dead: Dead) -> None:
+        async with self._writing:
+            if not dead.version_keys:
+                await self._parts.indexes.drop(dead.index_name)
+                return
+            index = await self._parts.indexes.open(dead.index_name)
+            await index.vectors.remove(dead.version_keys)
+            await index.lexical.remove(dead.version_keys)
 
-def _text(path: Path) -> str:
-    return path.read_bytes().decode("utf-8", errors="replace")
+
+class _InHand:
+    """The versions that lanes are at: no other lane claims them, and no sweep takes away what is still being written.
+
+    Claims and looks for the dead exclude each other, as a version that was alive when it was claimed may be dead when
+    the claim returns.
+    """
+
+    def __init__(self, parts: IngestParts) -> None:
+        self._parts = parts
+        self._works: dict[int, Work] = {}
+        self._looking = asyncio.Lock()
+
+    @asynccontextmanager
+    async def claim(self, limit: int, *states: State) -> AsyncIterator[list[Work]]:
+        """Have at most `limit` versions in hand that nobody has, in the order of the states, until the block ends."""
+        works: dict[int, Work] = {}
+        async with self._looking:
+            for state in states:
+                found = await self._parts.ledger.claim(limit + len(self._works), state)
+                free = [work for work in found if work.version_key not in self._works]
+                works.update({work.version_key: work for work in free[: limit - len(works)]})
+                if len(works) == limit:
+                    break
+            self._works.update(works)
+        try:
+            yield list(works.values())
+        finally:
+            for key in works:
+                del self._works[key]
+
+    async def free(self, limit: int) -> list[Dead]:
+        """Return at most `limit` dead versions that nobody has in hand, and dead indexes of which nobody has any."""
+        async with self._looking:
+            found = await self._parts.sweeping.dead(limit)
+            keys, names = frozenset(self._works), {work.index_name for work in self._works.values()}
+        whole = [dead for dead in found if not dead.version_keys and dead.index_name not in names]
+        parts = [replace(dead, version_keys=dead.version_keys - keys) for dead in found if dead.version_keys]
+        return [*whole, *(dead for dead in parts if dead.version_keys)]
+
+
+class _Lane:
+    """Does one kind of work again and again, and waits to be woken where there was none."""
+
+    def __init__(self, work: Callable[[], Awaitable[bool]], retry_s: float) -> None:
+        self._work = work
+        self._retry_s = retry_s
+        self.wake = asyncio.Event()
+        self.trouble = ""
+
+    async def run(self) -> None:
+        while True:
+            self.wake.clear()
+            try:
+                worked = await self._work()
+                self.trouble = ""
+            except Exception as exc:  # noqa: BLE001  (outermost loop: a fault of one batch must not end ingestion)
+                _log.warning(
+                    "ingestion waits %.0f s: %s",
+                    self._retry_s,
+                    exc,
+                    exc_info=not isinstance(exc, RagsteadError),
+                )
+                self.trouble = str(exc)
+                await asyncio.sleep(self._retry_s)
+                continue
+            if not worked:
+                await self.wake.wait()
 
 
 def _count_by_version(keys: NDArray[np.int64]) -> dict[int, int]:
