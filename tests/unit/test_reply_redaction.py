@@ -128,6 +128,43 @@ def test_reasoning_is_redacted_like_the_answer() -> None:
     assert b"ask " in out
 
 
+@pytest.mark.parametrize("together", range(1, 10))
+def test_address_behind_reasoning_is_taken_out_however_the_events_come_together(together: int) -> None:
+    thought = [event(reasoning_content=one) for one in ("step ", "7 ", "so")]
+    events = [*thought, *map(event, ("Mail ", ADDRESS, " now ", "and ")), event(finish="stop"), DONE]
+    out = b"".join(passed([b"".join(events[n : n + together]) for n in range(0, len(events), together)]))
+    assert said(out) == "Mail <EMAIL> now and "
+    assert out.count(b"\n\n") == len(events)
+
+
+def test_event_that_waits_for_one_of_its_words_goes_without_the_address_in_the_others() -> None:
+    both = event("so", reasoning_content=f"ask {ADDRESS} about ")
+    out = b"".join(passed([event("7 "), both, event(finish="stop"), DONE]))
+    assert b"jane" not in out
+    assert b"<EMAIL>" in out
+
+
+@pytest.mark.parametrize("last", ["is 42", "is it"])
+def test_words_of_the_answer_do_not_wait_for_reasoning_that_ended_without_a_gap(last: str) -> None:
+    events = [event(reasoning_content="This "), event(reasoning_content=last), event("All "), event("of them ")]
+    out = passed([*events, event("go"), event(finish="stop"), DONE])
+    assert b"".join(out[:4]) == b"".join(events)
+
+
+@pytest.mark.parametrize("last", ["at 7.", "that up."])
+def test_calls_of_tools_do_not_wait_for_words_before_them_that_ended_without_a_gap(last: str) -> None:
+    calls = [event(tool_calls=[{"index": 0, "function": {"arguments": one}}]) for one in ("{", "}")]
+    events = [event("I look "), event(last), *calls]
+    out = passed([*events, event(finish="tool_calls"), DONE])
+    assert b"".join(out[:3]) == b"".join(events[:3])
+    assert out[3] == events[3]
+
+
+def test_mark_of_the_end_among_the_words_ends_nothing() -> None:
+    events = [event("Then "), event("[DONE] jane"), event(".roe@example.com "), event(finish="stop"), DONE]
+    assert said(b"".join(passed(events))) == "Then [DONE] <EMAIL> "
+
+
 def test_stream_that_breaks_off_gives_what_waited_without_the_address() -> None:
     assert said(b"".join(passed([event("To "), event("jane.roe@example.com")]))) == "To <EMAIL>"
 

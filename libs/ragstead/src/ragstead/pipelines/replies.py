@@ -18,6 +18,8 @@ _DATA = re.compile(rb"^data: ?(.*)$", re.MULTILINE)
 _TEXT = re.compile(rb'"(?:content|reasoning_content|reasoning)"\s*:\s*"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _BEGUN = re.compile(rb'"(?:content|reasoning_content|reasoning|arguments|name)"\s*:\s*"[^"]')
 _FINISH = re.compile(rb'"finish_reason"\s*:\s*"(\w+)"')
+_DONE = re.compile(rb"^data: ?\[DONE\]", re.MULTILINE)
+_CALLS = re.compile(rb'"tool_calls"\s*:\s*\[\s*\{')
 _USAGE_ALONE = re.compile(rb'^data: ?\{[^\n]*"choices"\s*:\s*\[\s*\][^\n]*\r?\n\r?\n', re.MULTILINE)
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _ID = re.compile(rb'"id"\s*:\s*"[^"\\]*"')
@@ -65,7 +67,12 @@ def is_begun(events: bytes) -> bool:
 
 def is_end(events: bytes) -> bool:
     """Return whether a choice ends in the events, or the stream."""
-    return _FINISH.search(events) is not None or b"[DONE]" in events
+    return _FINISH.search(events) is not None or _DONE.search(events) is not None
+
+
+def has_calls(events: bytes) -> bool:
+    """Return whether a tool is called in the events, which words come before."""
+    return _CALLS.search(events) is not None
 
 
 def view_of(event: bytes) -> dict[str, Any] | None:

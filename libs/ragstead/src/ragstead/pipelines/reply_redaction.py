@@ -15,6 +15,7 @@ from ragstead.pipelines.replies import (
     WORDS,
     choices_in,
     event_of,
+    has_calls,
     is_end,
     message_texts,
     object_in,
@@ -113,7 +114,7 @@ class RedactedReply:
 
     def _pass(self, events: bytes, text: bytes, *, ends: bool) -> bytes:
         """Let events go, and those before; without words only where they end something, or nothing waits."""
-        if not ends and self._held and not is_end(events):
+        if not ends and self._held and not is_end(events) and not has_calls(events):
             self._held += events
             return b""
         out, self._held = self._held + events, b""
@@ -199,8 +200,8 @@ class _CloseLook:
         return next((window.before for window, _ in reversed(self._windows.values())), self._before)
 
     def end(self) -> bytes:
-        """Return the events that wait as they came, and forget them."""
-        out = b"".join(one.raw for one in self._queue)
+        """Return the events that wait, without what was taken out of them, and forget them."""
+        out = b"".join(one.sent() for one in self._queue)
         self._queue.clear()
         self._windows.clear()
         return out
@@ -213,7 +214,7 @@ class _CloseLook:
             for name in WORDS:
                 if isinstance(said.get(name), str) and said[name]:
                     self._take(one, _Slot(choice, said, name), number)
-            if choice.get("finish_reason"):
+            if choice.get("finish_reason") or said.get("tool_calls"):
                 self._finish(number)
         if one.view is None and is_end(raw):
             self._finish(None)
@@ -225,6 +226,9 @@ class _CloseLook:
         return self._let_go()
 
     def _take(self, one: _Waiting, slot: _Slot, number: int) -> None:
+        for (choice, name), (window, slots) in self._windows.items():
+            if choice == number and name != slot.name:  # who answers has done with reasoning
+                _decide(slots, window.flush())
         one.slots.append(slot)
         if (number, slot.name) not in self._windows:
             self._windows[number, slot.name] = PiiWindow(self._find, self._before), deque()
