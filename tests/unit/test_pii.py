@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragstead.guardrails.pii import PiiKind, PiiSpan, find_pii, is_redacted, leaked_pii, redact
+from ragstead.guardrails.pii import PiiKind, PiiSpan, find_pii, finder_of_leaks, is_redacted, leaked_pii, redact
 
 FOUND = [
     ("Write to ann.lee@example.com.", "ann.lee@example.com", "email"),
@@ -79,6 +79,15 @@ def test_leaked_is_what_stands_in_no_source_however_it_is_grouped() -> None:
 
 def test_only_whole_data_of_a_source_counts_as_known() -> None:
     assert len(leaked_pii("Call 780-999-2181.", ["Call 1780-999-21810 or 55."])) == 1
+    assert leaked_pii("Call 780-999-2181.", ["nothing", "Call 780 999_21 81."]) == ()
+    assert len(leaked_pii("Call 780-999-2181.", ["Call 780 999 or, after noon, 2181."])) == 1
+    assert leaked_pii("Ask Jane.Roe@Example.com.", ["ask jane.roe@EXAMPLE.COM!"]) == ()
+
+
+def test_finder_of_leaks_tells_of_each_text_what_its_sources_lack() -> None:
+    find = finder_of_leaks(["Call 780-999-2181."], {PiiKind.PHONE})
+    for _ in range(2):
+        assert [span.start for span in find("780 999 2181 or 780-999-2182, jane@example.com")] == [16]
 
 
 PIECES = st.sampled_from(

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import orjson
 
-from ragstead.guardrails.pii import ALL_KINDS, PiiKind, PiiSpan, PiiWindow, find_pii, leaked_pii, redact
+from ragstead.guardrails.pii import ALL_KINDS, PiiKind, PiiSpan, PiiWindow, find_pii, finder_of_leaks, redact
 from ragstead.pipelines.replies import (
     WORDS,
     choices_in,
@@ -50,8 +50,7 @@ class ReplyPolicy:
         """Return what finds it in the reply to a request."""
         if self.which == "all":
             return lambda text: find_pii(text, self.kinds)
-        said = message_texts(body.get("messages"))
-        return lambda text: leaked_pii(text, said, self.kinds)
+        return finder_of_leaks(message_texts(body.get("messages")), self.kinds)
 
     @property
     def marks(self) -> re.Pattern[bytes]:
