@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import base64
 import zlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ragstead.errors import NotFound
+from ragstead.guardrails.injection import shipped_detector
 from ragstead.model import State
 from ragstead.wire import SearchView
 from ragstead_gateway.batches import Batch
@@ -144,6 +146,21 @@ def test_store_search_filters_and_thresholds(call, handbook):
 def test_store_search_refuses_by_name(call, handbook, more, param):
     answer = call("POST", f"{STORES}/handbook/search", json={"query": "a"} | more)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
+def test_a_hit_is_marked_from_the_probability_on_at_which_the_guard_withholds_it(call, platform, handbook):
+    threshold, search = shipped_detector().threshold, platform.retriever.search
+    asked = {"query": "leave", "collection": "handbook", "k": 1}
+    for mark, shown in ((None, None), (0.6, None), (threshold - 0.0001, None), (threshold, threshold), (1.0, 1.0)):
+
+        async def marked(request, mark=mark):
+            found = await search(request)
+            [hit] = found.hits
+            chunk = replace(hit.stored.chunk, injection=mark)
+            return replace(found, hits=(replace(hit, stored=replace(hit.stored, chunk=chunk)),))
+
+        platform.retriever.search = marked
+        assert call("POST", "/v1/search", json=asked).json()["hits"][0].get("injection") == shown
 
 
 def test_our_search_returns_hits_with_offsets_and_debug_when_asked(call, handbook):

@@ -216,11 +216,6 @@ class Chunk:
     page_breaks: tuple[int, ...] = ()
     injection: float | None = None
 
-    @property
-    def is_suspicious(self) -> bool:
-        """True where it is more probable than not that instructions for a model were put into it."""
-        return self.injection is not None and self.injection > 0.5
-
     def page_at(self, offset: int) -> int | None:
         """Page on which an offset of the document's text within the chunk lies; None where the format has none."""
         return None if self.page is None else self.page + sum(1 for start in self.page_breaks if start <= offset)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
+from ragstead.guardrails.injection import shipped_detector
 from ragstead.model import Hit, Reason
 from ragstead.pipelines.retrieve import SearchRequest, SearchResult
 from ragstead.tracing import read_traceparent
@@ -60,6 +61,6 @@ def _view(hit: Hit, *, debug: bool) -> dict[str, object]:
         "end": chunk.end,
         "score": hit.score,
     }
-    if chunk.is_suspicious:
+    if chunk.injection is not None and chunk.injection >= shipped_detector().threshold:
         view["injection"] = chunk.injection
     return view | {"debug": {"cosine": hit.cosine, "bm25": hit.bm25, "fused": hit.fused}} if debug else view
