@@ -89,6 +89,19 @@ def test_trace_of_something_else_or_without_contents_is_no_answer(spans: list[Re
         traced_answer(ID, spans)
 
 
+@pytest.mark.parametrize(
+    ("spans", "says"),
+    [
+        ([ReadSpan("completion", "caller", [], "At noon.", {}, "c")], "named a model"),
+        ([ReadSpan("search", "", "leave", []), replace(SEARCH, name="bm25")], "made for its hits"),
+        ([SEARCH], "not all of it is there yet"),
+    ],
+)
+def test_trace_that_is_of_no_answer_says_what_it_is_of(spans: list[ReadSpan], says: str) -> None:
+    with pytest.raises(NotFound, match=says):
+        traced_answer(ID, spans)
+
+
 @contextmanager
 def answering(status: int, body: bytes) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):

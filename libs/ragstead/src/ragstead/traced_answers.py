@@ -10,6 +10,11 @@ from ragstead.errors import NotFound
 from ragstead.ports.answer_traces import NO_ANSWER, TracedAnswer, TracedPassage, TracedQuote
 
 _SEARCHES = ("retrieve", "weigh")
+_OTHERS = {
+    "completion": "that trace is of a request that named a model: nothing was searched, and its answer cites nothing",
+    "search": "that trace is of a search that somebody made for its hits: nothing was answered",
+}
+"""What traces are of that are of no answer, by the name of their first span."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ def traced_answer(trace_id: str, spans: Sequence[ReadSpan]) -> TracedAnswer:
     """
     root = next((one for one in spans if one.name == "answer"), None)
     if root is None:
-        raise NotFound(NO_ANSWER, trace_id, "that trace is of something else, or not all of it is there yet")
+        raise NotFound(NO_ANSWER, trace_id, _of_what(spans))
     asked, told = _mapping(root.input), _mapping(root.output)
     if "question" not in asked or "answer" not in told:
         raise NotFound(NO_ANSWER, trace_id, _why_not(root))
@@ -66,6 +71,12 @@ def traced_answer(trace_id: str, spans: Sequence[ReadSpan]) -> TracedAnswer:
         quotes=tuple(_quote(one) for one in _mappings(told.get("citations"))),
         passages=tuple(_distinct(_passage(one) for search in searches for one in _mappings(search.output))),
     )
+
+
+def _of_what(spans: Sequence[ReadSpan]) -> str:
+    """Say what spans are of that are of no answer."""
+    told = (_OTHERS[one.name] for one in spans if one.name in _OTHERS)
+    return next(told, "that trace is of something else, or not all of it is there yet")
 
 
 def _why_not(root: ReadSpan) -> str:
