@@ -71,7 +71,7 @@ async def run_suite(
         answered_by = settings if task.fresh else served_settings(settings)
     judging: Judging | None = None
     if plan is not None:
-        results, judging = await _judged(settings, plan, suite, results)
+        results, judging = await _judged(settings, plan, suite, results, answered_by.pipeline.answer.passages)
     metrics = rounded(summary(results))
     questions = {case.id: case.question for case in suite.questions}
     seconds = time.monotonic() - began
@@ -118,10 +118,10 @@ async def _system(
 
 
 async def _judged(
-    settings: Settings, plan: JudgingPlan, suite: Suite, results: list[Scored]
+    settings: Settings, plan: JudgingPlan, suite: Suite, results: list[Scored], passages: int
 ) -> tuple[list[Scored], Judging]:
     """Return the results with the judge's opinions; respects that it gave none in are told on stderr."""
-    answers = judged_answers(suite, results, settings.pipeline.answer.passages)
+    answers = judged_answers(suite, results, passages)
     async with open_answer_judging(settings, plan) as judging:
         with progress_display() as progress:
             bar = Bar(progress, "judging", len(judging.tasks(results, answers)))
