@@ -81,8 +81,9 @@ async def judged_messages(
     Raises:
         InvalidRequest: If users wrote more than may be judged.
     """
-    users = [n for n, one in enumerate(messages) if one.get("role") == "user"]
-    _check_length(messages, users, max_user_chars)
+    users = {n: text_of_message(one) for n, one in enumerate(messages) if one.get("role") == "user"}
+    _check_length(users, max_user_chars)
+    newest = max(users, default=-1)
     kept: list[Mapping[str, Any]] = []
     findings: dict[str, None] = {}
     left_out = False
@@ -91,20 +92,20 @@ async def judged_messages(
             if not left_out or message.get("role") in ("system", "developer"):
                 kept.append(message)
             continue
-        text = text_of_message(message)
+        text = users[n]
         verdict = await door.known.question(text, door.guard)
         findings |= dict.fromkeys(verdict.findings)
         left_out = verdict.refused
-        if verdict.refused and n == users[-1]:
+        if verdict.refused and n == newest:
             return JudgedMessages(messages, tuple(findings), verdict)
         if not verdict.refused:
             kept.append(message if verdict.text == text else {**message, "content": verdict.text})
     return JudgedMessages(kept, tuple(findings))
 
 
-def _check_length(messages: Sequence[Mapping[str, Any]], users: Sequence[int], most: int) -> None:
-    chars = sum(len(text_of_message(messages[n])) for n in users)
+def _check_length(users: Mapping[int, str], most: int) -> None:
+    chars = sum(map(len, users.values()))
     if chars > most:
-        where = f"messages[{users[-1]}].content"
+        where = f"messages[{max(users)}].content"
         what = f"messages: users wrote {chars} characters, and at most {most} are passed on; shorten them"
         raise InvalidRequest(what, param=where, code="question_too_long")

@@ -196,8 +196,12 @@ class Renamed:
     def events(self, events: bytes) -> bytes:
         """Return events under the other id; those that bear none get it."""
         if self._own is None and (view := next(iter(views_in(events, streamed=True)), None)) is not None:
-            found = _ID.search(events) if isinstance(view.get("id"), str) else None
-            self._own = found[0] if found else b""
+            same = (
+                found[0]
+                for found in _ID.finditer(events)
+                if object_in(b"{" + found[0] + b"}") == {"id": view.get("id")}
+            )
+            self._own = next(same, b"")
         if self._own is None:
             return events
         if self._own:

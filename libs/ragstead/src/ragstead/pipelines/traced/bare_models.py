@@ -76,7 +76,8 @@ class TracedCall:
     def replied(self, data: bytes, status: int, *, streamed: bool) -> None:
         """Book the reply."""
         root = self._root
-        root.output = partial(_said, data, streamed=streamed) if status == 200 else data.decode("utf-8", "replace")
+        if data:
+            root.output = partial(_said, data, streamed=streamed) if status == 200 else data.decode("utf-8", "replace")
         if status != 200:
             root.error = f"HTTP {status}"
         elif streamed and _DONE not in data[-64:]:
