@@ -131,7 +131,7 @@ def _fit_takeover(train: Sequence[Row]) -> WordingModel:
     pieces, labels = [f[0] for f in found], np.array([f[1] for f in found])
     weights = np.array([f[2] for f in found])
     first = _wording(pieces, labels, weights)
-    harmless = np.array([first.log_odds(_features(piece).tolist()) < 0 for piece in pieces])
+    harmless = np.array([first.log_odds(_features(piece)) < 0 for piece in pieces])
     return _wording(pieces, labels, np.where((labels > 0) & harmless, 0.15 * weights, weights))
 
 

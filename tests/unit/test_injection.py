@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import itertools
 import time
+import zlib
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ragstead.errors import ConfigurationError
-from ragstead.guardrails.injection import injection_score, read_detector, shipped_detector
+from ragstead.guardrails.injection import evidence, injection_score, read_detector, shipped_detector, wording
 from ragstead.guardrails.injection.pieces import oddness, piece_spans, pieces_of
 from ragstead.guardrails.injection.wording import BUCKETS, sentence_features
 
@@ -114,3 +116,32 @@ def test_weights_of_another_shape_are_refused() -> None:
         read_detector({})
     with pytest.raises(ConfigurationError, match="do not fit"):
         read_detector({"takeover": model, "task": model, "threshold": 0.5, "whole": {"bias": 0, "features": {}}})
+
+
+@given(st.text(max_size=300) | st.sampled_from([*ATTACKS, *ORDINARY]))
+def test_features_are_the_crcs_of_their_names(text: str) -> None:
+    assert sentence_features(text) == {
+        zlib.crc32(name.encode("utf-8", "surrogatepass")) % BUCKETS for name in names(text)
+    }
+
+
+def names(sentence: str) -> Iterator[str]:
+    """Spell out every feature, the plain way."""
+    found = wording._TOKEN.findall(sentence)[:60]
+    words = ["0" if token.isdigit() else token.lower() for token in found]
+    if not words:
+        return
+    for parts, head, sizes in ((words, "w", (1, 2, 3)), (["^", *map(wording._shape, words), "$"], "s", (2, 3, 4))):
+        for size in sizes:
+            yield from (f"{head} {' '.join(parts[i : i + size])}" for i in range(len(parts) - size + 1))
+    yield from (f"p {word[:5]}" for word in words if len(word) > 5)
+    yield f"first {words[0]}"
+    yield f"length {min(8, len(words) // 4)}"
+    yield f"capitals {sum(token.isupper() and len(token) > 1 for token in found) * 4 // len(words)}"
+
+
+@pytest.mark.parametrize("text", ["aB c1 D!", "ÄB ж Ω ⅧX", "123 ...", ""])
+def test_scripts_are_shares_of_letters(text: str) -> None:
+    letters = [char for char in text if char.isalpha()] or ["a"]
+    upper, foreign = (sum(map(of, letters)) / len(letters) for of in (str.isupper, lambda char: char > "\u02ff"))
+    assert evidence._scripts(text) == (upper, foreign)

@@ -24,7 +24,7 @@ _DOCUMENTS_A_BATCH = 200
 _CHARACTERS_A_BATCH = 2_000_000
 _BATCHES_IN_FLIGHT = 3
 _LOOK_ONE_BY_ONE = 20
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.4
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.4
 _PATIENCE_S = 20.0
 """Seconds without any progress after which the platform is asked whether it is well."""
 _OF_ONE_DOCUMENT = (InvalidRequest, TooLarge, Conflict, Broken)
@@ -108,20 +108,21 @@ class Uploader:
         return self.report
 
     async def _nothing_waits(self, progress: Callable[[int], None]) -> None:
-        pause_s, before, moved = _FIRST_PAUSE_S, -1, time.monotonic()
+        began = moved = time.monotonic()
+        first = before = -1
         while True:
             store = await self._api.get(store_path(self._collection))
             waiting = int(store["file_counts"]["in_progress"])
             progress(waiting)
             if not waiting:
                 return
+            first = max(first, waiting)
             if waiting != before:
                 before, moved = waiting, time.monotonic()
             elif time.monotonic() - moved > _PATIENCE_S:
                 await self._check_health(waiting)
                 moved = time.monotonic()
-            await asyncio.sleep(pause_s)
-            pause_s = min(_LONGEST_PAUSE_S, pause_s * 1.5)
+            await asyncio.sleep(_pause_s(time.monotonic() - began, first - waiting, waiting))
 
     async def _check_health(self, waiting: int) -> None:
         """Give up where nothing moves and the platform says why."""
@@ -248,3 +249,9 @@ async def list_documents(api: Api, collection: str) -> AsyncIterator[Json]:
         if not page["has_more"]:
             return
         params["after"] = page["last_id"]
+
+
+def _pause_s(spent_s: float, done: int, waiting: int) -> float:
+    """Return how long to wait for the rest before looking again: a quarter of what it takes at the pace so far."""
+    left_s = spent_s * waiting / done if done else spent_s
+    return min(max(_SHORTEST_PAUSE_S, left_s / 4), _LONGEST_PAUSE_S)

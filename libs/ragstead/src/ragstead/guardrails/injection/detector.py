@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -42,11 +42,11 @@ class WordingModel:
     scale: float
     bias: float
 
-    def log_odds(self, features: Sequence[int]) -> float:
-        """Return the log-odds of a piece with these features."""
-        if not features:
+    def log_odds(self, features: NDArray[np.int32]) -> float:
+        """Return the log-odds of a piece with these features, int32 [f]."""
+        if not len(features):
             return self.bias
-        total = int(self.weights[list(features)].sum(dtype=np.int64))
+        total = int(self.weights[features].sum(dtype=np.int64))
         return self.bias + self.scale * total / sqrt(len(features))
 
 
@@ -71,7 +71,7 @@ class InjectionDetector:
         pieces = pieces_of(text)
         if not pieces:
             return None
-        features = [tuple(sentence_features(piece)) for piece in pieces]
+        features = [np.fromiter(sentence_features(piece), dtype=np.int32) for piece in pieces]
         takeover = np.array([self.takeover.log_odds(found) for found in features])
         return Judged(text, pieces, takeover, np.array([self.task.log_odds(found) for found in features]))
 

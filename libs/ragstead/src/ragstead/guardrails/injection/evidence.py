@@ -24,6 +24,8 @@ EVIDENCE = (
 _CONTENT = re.compile(r"[^\W\d_]{4,}")
 _PERSONAL = re.compile(r"\b(?:I|I'm|my|we|me|ich|mein\w*|wir|mich|mir)\b")
 _CEILING = 6.0
+_NO_LETTERS = bytes(one for one in range(128) if not chr(one).isalpha())
+_NO_CAPITALS = bytes(one for one in range(128) if not chr(one).isupper())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,18 @@ def evidence(judged: Judged) -> Floats:
     ranked = np.sort(takeover)[::-1]
     top = [ranked[0], ranked[1] if n > 1 else ranked[0], ranked[:12].mean(), np.maximum(ranked, 0).sum() / 8]
     odd = oddness(judged.text)
-    letters = [char for char in judged.text if char.isalpha()] or ["a"]
-    capitals = sum(char.isupper() for char in letters) / len(letters)
-    foreign = sum(char > "\u02ff" for char in letters) / len(letters)
-    return np.array(
-        [*top, float(n == 1), log(n), *_task(judged, takeover, task), *odd, capitals, foreign], dtype=np.float64
-    )
+    scripts = _scripts(judged.text)
+    return np.array([*top, float(n == 1), log(n), *_task(judged, takeover, task), *odd, *scripts], dtype=np.float64)
+
+
+def _scripts(text: str) -> tuple[float, float]:
+    """Return the share of a text's letters that are capitals, and the share that are of no Latin script."""
+    if text.isascii():
+        spelt = text.encode()
+        letters = max(1, len(spelt.translate(None, _NO_LETTERS)))
+        return len(spelt.translate(None, _NO_CAPITALS)) / letters, 0.0
+    found = [char for char in text if char.isalpha()] or ["a"]
+    return sum(map(str.isupper, found)) / len(found), sum(char > "\u02ff" for char in found) / len(found)
 
 
 def _task(judged: Judged, takeover: Floats, task: Floats) -> list[float]:

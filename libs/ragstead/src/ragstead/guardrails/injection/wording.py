@@ -9,9 +9,11 @@ Not known here: words of languages other than English and German beyond a few; t
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
+from zlib import crc32
 
 BUCKETS = 1 << 15
 """How many weights a model has."""
@@ -74,8 +76,7 @@ _FUNCTION = frozenset(
 _ENDINGS = ("tion", "ing", "ed", "ly", "er", "est", "s", "en", "e")
 
 
-_HEADS = {name: zlib.crc32(f"{name} ".encode()) for name in ("w", "p", "s")}
-_WORDS_TOGETHER, _SHAPES_TOGETHER = 3, 4
+_HEADS = {name: crc32(f"{name} ".encode()) for name in ("w", "p", "s")}
 
 
 def sentence_features(sentence: str) -> set[int]:
@@ -87,35 +88,74 @@ def sentence_features(sentence: str) -> set[int]:
     found = _TOKEN.findall(sentence)[:_MOST_TOKENS]
     if not found:
         return set()
-    words = ["0" if token.isdigit() else token.lower() for token in found]
-    hashed = set(_runs(words, _HEADS["w"], 1, _WORDS_TOGETHER))
-    hashed.update(_runs(["^", *map(_shape, words), "$"], _HEADS["s"], 2, _SHAPES_TOGETHER))
-    hashed.update(zlib.crc32(_bytes(word[:5]), _HEADS["p"]) for word in words if len(word) > 5)
-    capitals = sum(token.isupper() and len(token) > 1 for token in found) * 4 // len(words)
-    for name in (f"first {words[0]}", f"length {min(8, len(words) // 4)}", f"capitals {capitals}"):
-        hashed.add(zlib.crc32(_bytes(name)))
+    known = [_word("0" if token.isdigit() else token.lower()) for token in found]
+    alone, spaced = [one.alone for one in known], [one.spaced for one in known]
+    pairs = list(map(crc32, spaced[1:], alone))
+    hashed = {*alone, *pairs, *map(crc32, spaced[2:], pairs)}
+    hashed.update(_shape_runs([_FIRST, *(one.shape for one in known), _LAST]))
+    hashed.update(one.prefix for one in known if one.prefix is not None)
+    capitals = sum(token.isupper() and len(token) > 1 for token in found) * 4 // len(known)
+    for name in (f"first {known[0].text}", f"length {min(8, len(known) // 4)}", f"capitals {capitals}"):
+        hashed.add(crc32(_bytes(name)))
     return {value % BUCKETS for value in hashed}
 
 
-def _runs(parts: Sequence[str], head: int, shortest: int, longest: int) -> Iterator[int]:
-    """Yield the CRC-32 of every run of `shortest` to `longest` neighbours, joined by spaces, behind a head."""
-    spelt = [_bytes(part) for part in parts]
-    spaced = [b" " + part for part in spelt]
-    for i, first in enumerate(spelt):
-        value = zlib.crc32(first, head)
-        if shortest == 1:
-            yield value
-        for n, part in enumerate(spaced[i + 1 : i + longest], 2):
-            value = zlib.crc32(part, value)
-            if n >= shortest:
-                yield value
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What stands in runs of shapes.
+
+    Attributes:
+        alone: CRC-32 of it behind the head of such runs.
+        spaced: Its bytes behind a space.
+    """
+
+    alone: int
+    spaced: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What stands in runs of words, and for the word in runs of shapes.
+
+    Attributes:
+        text: In small letters.
+        alone: CRC-32 of it behind the head of runs of words.
+        spaced: Its bytes behind a space.
+        prefix: CRC-32 of its first five letters; None for a short one.
+        shape: What stands for it among shapes.
+    """
+
+    text: str
+    alone: int
+    spaced: bytes
+    prefix: int | None
+    shape: _Shape
+
+
+def _shape_runs(shapes: Sequence[_Shape]) -> Iterator[int]:
+    """Give the CRC-32 of every run of two to four neighbours; a run's goes on from that of the run that is one shorter."""
+    spaced = [one.spaced for one in shapes]
+    pairs = list(map(crc32, spaced[1:], [one.alone for one in shapes]))
+    threes = list(map(crc32, spaced[2:], pairs))
+    return chain(pairs, threes, map(crc32, spaced[3:], threes))
+
+
+@lru_cache(maxsize=8192)
+def _word(word: str) -> _Word:
+    spelt = _bytes(word)
+    prefix = crc32(_bytes(word[:5]), _HEADS["p"]) if len(word) > 5 else None
+    return _Word(word, crc32(spelt, _HEADS["w"]), b" " + spelt, prefix, _as_shape(_shape(word)))
+
+
+def _as_shape(shape: str) -> _Shape:
+    spelt = _bytes(shape)
+    return _Shape(crc32(spelt, _HEADS["s"]), b" " + spelt)
 
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-@lru_cache(maxsize=8192)
 def _shape(word: str) -> str:
     known = _CLASS.get(word)
     if known is not None:
@@ -123,3 +163,6 @@ def _shape(word: str) -> str:
     if word in _FUNCTION or not word[0].isalpha():
         return word
     return next((f"X-{ending}" for ending in _ENDINGS if word.endswith(ending) and len(word) > len(ending) + 2), "X")
+
+
+_FIRST, _LAST = _as_shape("^"), _as_shape("$")
