@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mlflow_server import answers
+from programs import needed
 from services.mlflow_platform import Place, Up, soon
 
 pytestmark = pytest.mark.slow
@@ -102,6 +103,7 @@ def _documents(up: Up) -> int:
 
 @pytest.fixture
 def walker(tmp_path: Path) -> Iterator[Walker]:
+    needed("curl")
     (tmp_path / "evals").mkdir()
     for name in ("handbook.yaml", "gate.yaml"):
         shutil.copy(ROOT / "evals" / name, tmp_path / "evals" / name)
