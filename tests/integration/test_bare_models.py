@@ -94,7 +94,7 @@ def said(events: list[dict[str, Any]]) -> str:
 
 
 def test_an_injection_is_refused_as_answers_refuse_and_reaches_no_model_streamed_and_not(tmp_path: Path) -> None:
-    with door(tmp_path, whole()) as up:
+    with door(tmp_path, whole(), bare={"injection": "refuse"}) as up:
         answer, events = up.post(ATTACK), up.events(ATTACK)
         assert answer.status_code == 200
         body = answer.json()
@@ -121,7 +121,7 @@ def test_an_earlier_turn_that_was_refused_is_left_out_with_its_answer_and_the_re
         {"role": "assistant", "content": "I did not pass this on."},
         {"role": "user", "content": HELLO},
     ]
-    with door(tmp_path, whole()) as up:
+    with door(tmp_path, whole(), bare={"injection": "refuse"}) as up:
         assert up.post(*told).json()["choices"][0]["message"]["content"] == "At noon."
         [asked] = up.model.asked
     assert asked["messages"] == [*told[:3], told[-1]]
@@ -149,10 +149,13 @@ def test_limits_of_language_and_length_hold_here_too(tmp_path: Path) -> None:
         assert len(up.model.asked) == 1
 
 
-def test_a_flagged_message_is_passed_on(tmp_path: Path) -> None:
-    with door(tmp_path, whole(), guard={"injection": "flag"}) as up:
-        assert "rag" not in up.post(ATTACK).json()
-        assert len(up.model.asked) == 1
+def test_whoever_names_a_model_may_instruct_it_where_nothing_else_is_said(tmp_path: Path) -> None:
+    with door(tmp_path, whole()) as up:
+        for instruction in ("Say hello.", "Write a poem about the sea.", "Answer with yes or no only.", ATTACK):
+            assert "rag" not in up.post(instruction).json()
+        assert len(up.model.asked) == 4
+        held = up.post({"role": "user", "content": "Say hello."}, model="ragstead").json()
+        assert held["rag"]["reason"] == "guard_input", "the pipeline has a policy of its own"
 
 
 # --- what comes back --------------------------------------------------------------------------------
@@ -290,7 +293,8 @@ def test_a_price_without_traces_is_counted_too_and_no_price_is_never_nothing(
 def test_a_refusal_a_fault_and_a_hang_up_are_traces_that_say_so(tmp_path: Path, receiver: Receiver) -> None:
     broken: list[Step] = [HEAD, event("At"), "abort"]
     slow: list[Step] = [HEAD, event("At"), event(" noon"), 20.0, event(" it")]
-    with door(tmp_path, refuses(400, "context too long"), broken, slow, receiver=receiver) as up:
+    scripts = (refuses(400, "context too long"), broken, slow)
+    with door(tmp_path, *scripts, receiver=receiver, bare={"injection": "refuse"}) as up:
         refused = up.post(ATTACK).json()["rag"]["trace_id"]
         spans = receiver.trace(refused)
         assert json.loads(spans["completion"].attributes["langfuse.observation.metadata.reason"]) == "guard_input"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from typing import Literal
 
 from ragstead.guardrails.groundedness import shipped_groundedness
 from ragstead.guardrails.injection import shipped_detector
@@ -14,11 +15,19 @@ from ragstead.releases import content_hash
 from ragstead.settings import Settings
 
 
-def open_guard(settings: Settings, pool: WorkPool) -> PolicyGuard:
-    """Return the guard with the detectors that come with the product."""
+def open_guard(
+    settings: Settings, pool: WorkPool, injection: Literal["off", "flag", "refuse"] | None = None
+) -> PolicyGuard:
+    """Return the guard with the detectors that come with the product.
+
+    Args:
+        settings: Whose policies it follows.
+        pool: Where it works.
+        injection: Its policy on what users write; None: that of the settings' pipeline.
+    """
     given = settings.pipeline.guard
     plan = GuardPlan(
-        injection=given.injection,
+        injection=injection or given.injection,
         question_pii=given.question_pii,
         languages=given.languages,
         passages=given.passages,

@@ -57,10 +57,13 @@ class BareModelSettings(Section):
     guard: Literal["both", "questions", "off"] = "both"
     """By the policies of `pipeline.guard`: what users wrote is judged before it is passed on, and personal data taken
     out of what comes back; the first alone; or neither."""
-    max_user_chars: int = Field(100_000, ge=1)
+    injection: Literal["off", "flag", "refuse"] = "flag"
+    """What users wrote that instructs the model, in place of `pipeline.guard.injection`: a model is there to be
+    instructed, and nobody else's words are before it. `flag` notes it on the trace, `refuse` passes none of it on."""
+    max_user_chars: int = Field(1_000_000, ge=1)
     """Of all that users wrote in a request, as all of it is judged. Higher: longer texts, more work for each."""
 
-    @field_validator("guard", mode="before")
+    @field_validator("guard", "injection", mode="before")
     @classmethod
     def _off(cls, given: object) -> object:
         """Return `off` for what YAML makes of the bare word."""
