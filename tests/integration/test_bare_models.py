@@ -202,7 +202,7 @@ def test_the_guard_can_be_switched_off_by_halves_and_then_nothing_is_touched(
     tmp_path: Path, bare: str, judged: bool, redacted: bool
 ) -> None:
     body = whole(f"Write to {ADDRESS} today.")
-    with door(tmp_path, body, bare={"guard": bare, "max_user_chars": 100}) as up:
+    with door(tmp_path, body, bare={"guard": bare, "injection": "refuse", "max_user_chars": 100}) as up:
         answer = up.post(HELLO)
         assert (ADDRESS not in answer.text) is redacted
         assert isinstance(body[0], bytes)
