@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 
@@ -107,6 +108,32 @@ def test_faults_are_said_in_our_errors(script: list[Step], error: type[RagsteadE
 def test_server_that_is_gone_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="can't be reached"):
         chat("http://127.0.0.1:9/v1")
+
+
+def test_server_is_asked_through_the_environments_proxy_but_for_those_it_excepts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with scripted(says("By proxy.")) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.base_url.removesuffix("/v1").replace("://", "://ann:secret@"))
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert text_of(chat("http://model.invalid/v1", api_key="k-1")) == "By proxy."
+        with scripted(says("Straight.")) as server:
+            assert text_of(chat(server.base_url)) == "Straight."
+    assert proxy.paths == ["http://model.invalid/v1/chat/completions"]
+    assert "proxy-authorization: basic yw5uonnly3jlda==" in proxy.headers[0].lower()
+    assert "authorization: bearer k-1" in proxy.headers[0].lower().replace("proxy-authorization", "")
+
+
+def test_key_that_another_program_has_for_a_host_is_not_sent_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login ann password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with scripted(says("Open."), says("Keyed.")) as server:
+        assert text_of(chat(server.base_url)) == "Open."
+        assert text_of(chat(server.base_url, api_key="k-1")) == "Keyed."
+    assert "authorization" not in server.headers[0].lower()
+    assert "authorization: bearer k-1" in server.headers[1].lower()
 
 
 def test_request_of_which_nothing_came_back_is_sent_again_and_one_that_had_begun_is_not() -> None:

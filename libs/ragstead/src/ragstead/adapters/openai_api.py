@@ -11,6 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
@@ -83,7 +84,7 @@ class _Server:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"Authorization": f"Bearer {key}"} if key else {},
                 timeout=aiohttp.ClientTimeout(total=None, connect=self.endpoint.connect_s),
-                trust_env=True,  # proxies, as other clients have them
+                proxy=_proxy_for(self.endpoint.base_url),  # trust_env would ask a thread for it, each time
             )
         return self._opened
 
@@ -340,6 +341,12 @@ class OpenAiRelay:
             response.headers.get("Retry-After", ""),
             server.chunks(response),
         )
+
+
+def _proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment names for a server, as other clients know it."""
+    server = urlsplit(url)
+    return None if proxy_bypass(server.hostname or "") else getproxies().get(server.scheme)
 
 
 def transcript(messages: Sequence[Message]) -> str:
