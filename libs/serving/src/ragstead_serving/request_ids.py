@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ragstead.ids import long_random_id
 from ragstead_serving.errors import crash_body
 from ragstead_serving.responses import JsonResponse
 from ragstead_serving.sse import event
@@ -31,7 +31,7 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+        request_id = given if _WELL_FORMED.fullmatch(given) else long_random_id()
         scope.setdefault("state", {})["request_id"] = request_id
 
         async def send_named(message: Message) -> None:

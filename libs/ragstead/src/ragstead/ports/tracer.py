@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+
+from ragstead.ids import long_random_id, random_id
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 Content = Json | Callable[[], Json]
@@ -42,8 +43,8 @@ class TraceContext:
         metadata: The caller's own labels.
     """
 
-    trace_id: str = field(default_factory=lambda: secrets.token_hex(16))
-    span_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    trace_id: str = field(default_factory=long_random_id)
+    span_id: str = field(default_factory=random_id)
     parent_id: str = ""
     user: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -77,7 +78,7 @@ class Span:
     kind: Kind
     parent_id: str
     trace: Trace
-    span_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    span_id: str = field(default_factory=random_id)
     began_ns: int = field(default_factory=time.time_ns)
     ended_ns: int = 0
     input: Content = None

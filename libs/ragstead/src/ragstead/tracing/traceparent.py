@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Mapping
 
+from ragstead.ids import random_id
 from ragstead.ports.tracer import TraceContext
 
 _TRACEPARENT = re.compile(
@@ -30,7 +30,7 @@ def read_traceparent(header: str, user: str = "", metadata: Mapping[str, str] | 
     found = _TRACEPARENT.fullmatch(header.strip()) if header else None
     if found is None or _is_off(found):
         return TraceContext(user=user, metadata=labels)
-    return TraceContext(found["trace"], secrets.token_hex(8), found["span"], user, labels)
+    return TraceContext(found["trace"], random_id(), found["span"], user, labels)
 
 
 def _is_off(found: re.Match[str]) -> bool:

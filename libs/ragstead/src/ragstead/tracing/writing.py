@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hmac
 import json
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ragstead.ids import long_random_id
 from ragstead.ports.trace_backend import WrittenScore, WrittenSpan, WrittenTrace
 from ragstead.ports.tracer import Content, Fact, Json, Score, Span, Trace
 from ragstead.surrogates import without_surrogates
@@ -79,7 +79,7 @@ class Writer:
             given.trace_id,
             given.name,
             given.value,
-            secrets.token_hex(16),
+            long_random_id(),
             time.time_ns(),
             given.span_id,
             comment,
