@@ -58,6 +58,12 @@ def test_long_list_is_cut_with_a_mark() -> None:
     assert (len(shown), shown[-1]) == (201, "… [cut: 500 items]")
 
 
+def test_numbers_that_json_does_not_know_are_null_or_text() -> None:
+    content = {"huge": 1 << 70, "least": -(1 << 63), "scores": [float("nan"), float("inf"), 0.5, -(1 << 64)]}
+    known = {"huge": str(1 << 70), "least": -(1 << 63), "scores": [None, None, 0.5, str(-(1 << 64))]}
+    assert json.loads(written(content)) == known
+
+
 def test_personal_data_at_the_cut_does_not_slip_through() -> None:
     text = "x" * 90 + " jane.roe@example.com is the one"
     assert "jane" not in written(text, max_chars=100, redact=redact)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import orjson
+
 from ragstead.ids import long_random_id
 from ragstead.ports.trace_backend import WrittenScore, WrittenSpan, WrittenTrace
 from ragstead.ports.tracer import Content, Fact, Json, Score, Span, Trace
@@ -20,7 +22,7 @@ _MARGIN_CHARS = 256
 """Read beyond the limit before it is cut there, so that nothing to be redacted is cut in two and slips through."""
 _MOST_ITEMS = 200
 _FACT_CHARS = 500
-_AS_JSON = json.JSONEncoder(ensure_ascii=False).encode
+_PLAIN = frozenset({int, float, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +116,18 @@ class Writer:
             return json.dumps({"chars": _chars(value)})
         if isinstance(value, str):
             return self._fit(value)
-        return _AS_JSON(self._fitted(value))
+        return _as_json(self._fitted(value))
 
     def _fitted(self, value: Json, name: str = "") -> Json:
         if isinstance(value, str):
             return _clean(value) if _is_id(name) else self._fit(value)
-        if isinstance(value, float):
-            return value if value - value == 0 else None  # JSON knows no NaN
-        if value is None or isinstance(value, int):
+        if value is None or isinstance(value, int | float):
             return value
         if isinstance(value, Mapping):
-            return {_clean(key): self._fitted(one, key) for key, one in value.items()}
+            return {
+                _clean(key): one if type(one) in _PLAIN else self._fitted(one, key)  # most are scores
+                for key, one in value.items()
+            }
         most = [self._fitted(one, name) for one in value[:_MOST_ITEMS]]
         return most if len(value) <= _MOST_ITEMS else [*most, f"… [cut: {len(value)} items]"]
 
@@ -154,6 +157,24 @@ class Writer:
         if not (one.error and one.message and shown):
             return one.error
         return f"{one.error}: {self._fit(one.message)}"
+
+
+def _as_json(value: Json) -> str:
+    """Return the JSON; what is no number is null in it, and a whole number of more than 64 bits is a text."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        return orjson.dumps(_in_64_bits(value)).decode()
+
+
+def _in_64_bits(value: Json) -> Json:
+    if isinstance(value, int):
+        return value if -(1 << 63) <= value < 1 << 64 else str(value)
+    if isinstance(value, Mapping):
+        return {key: _in_64_bits(one) for key, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_in_64_bits(one) for one in value]
+    return value
 
 
 def _is_id(name: str) -> bool:
