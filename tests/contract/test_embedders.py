@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from contract.embedding_models import EXPORTED, embedder_of, needs_weights
-from ragstead.adapters.onnx_runtime import OnnxEncoder, Precision, WordPieces, is_built, read_record
+from ragstead.adapters.onnx_runtime import OnnxEncoder, Precision, WordPieces, export, is_built, read_record
 from ragstead.adapters.onnx_runtime.checkpoint import read_shape, read_weights
 from ragstead.adapters.onnx_runtime.export import export_graphs, quantise, verify_graph
 from ragstead.adapters.onnx_runtime.graph import build_graph, write_graph
@@ -157,7 +157,7 @@ def test_foreign_weights_are_refused(tmp_path: Path) -> None:
 def test_graph_that_gives_other_vectors_is_refused(tmp_path: Path) -> None:
     for file in EXPORTED().iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / "int8.onnx").replace(tmp_path / "fp32.onnx")
+    (tmp_path / "int8.3.onnx").replace(tmp_path / "fp32.3.onnx")
     with pytest.raises(ConfigurationError, match="runtime to sentence-transformers"):
         verify_graph(tmp_path, "fp32", MINILM)
 
@@ -223,10 +223,32 @@ def test_graph_in_parts_gives_the_vectors_of_the_whole_one_bit_by_bit(tmp_path: 
         quantise(whole, tmp_path / "int8.onnx")
         whole = tmp_path / "int8.onnx"
     rows = [[101, *range(2000, 2000 + n), 102] for n in (0, 1, 14, 100, 254)]
-    breaths: list[int] = []
-    found = OnnxEncoder(EXPORTED(), MINILM, precision=precision).encode(rows, lambda: breaths.append(1))
-    assert len(breaths) == 2 * shape.layers * len(rows)
-    assert np.array_equal(found, Graph([whole], 384).vectors(rows))
+    encoder, wanted = OnnxEncoder(EXPORTED(), MINILM, precision=precision), Graph([whole], 384).vectors(rows)
+    for wants_short_steps, breaths_a_row in ((True, 2 * shape.layers), (False, 1)):
+        breaths: list[bool] = []
+
+        def breathe(answer: bool = wants_short_steps, breaths: list[bool] = breaths) -> bool:
+            breaths.append(answer)
+            return answer
+
+        assert np.array_equal(encoder.encode(rows, breathe), wanted)
+        assert len(breaths) == breaths_a_row * len(rows)
+    assert np.array_equal(encoder.encode(rows), wanted)
+
+
+@needs_weights
+def test_large_graph_is_kept_in_parts_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "_LARGEST_WHOLE_BYTES", 50_000_000)
+    record = export_graphs(weights_dir(), tmp_path, MINILM, precisions=["int8", "fp32"])
+    assert record.whole == ["int8"]
+    assert not (tmp_path / "fp32.onnx").exists()
+    assert (is_built(tmp_path, "int8"), is_built(tmp_path, "fp32")) == (True, True)
+    rows, breaths = [[101, 2023, 102]], []
+    encoder = OnnxEncoder(tmp_path, MINILM, precision="fp32")
+    assert np.array_equal(encoder.encode(rows, lambda: bool(breaths.append(1))), encoder.encode(rows))
+    assert len(breaths) == record.parts
+    (tmp_path / "int8.onnx").unlink()
+    assert not is_built(tmp_path, "int8")
 
 
 @needs_weights
@@ -247,12 +269,12 @@ def test_graph_that_lacks_a_part_is_built_again(tmp_path: Path) -> None:
 def test_what_a_breath_raises_ends_the_pass_and_no_other() -> None:
     encoder, rows = OnnxEncoder(EXPORTED(), MINILM), [[101, 2023, 102]]
 
-    def breathe() -> None:
+    def breathe() -> bool:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
         encoder.encode(rows, breathe)
-    assert np.array_equal(encoder.encode(rows), encoder.encode(rows, lambda: None))
+    assert np.array_equal(encoder.encode(rows), encoder.encode(rows, lambda: True))
 
 
 @needs_weights

@@ -1,7 +1,7 @@
 """Texts to vectors over fakes: lengths, the cache, token ids, and errors that name the index."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from ragstead.errors import InvalidRequest
 from ragstead.pipelines.embed import Embedded, EmbedPipeline, EmbedRequest
 from ragstead.pipelines.encode_queue import EncodeQueue
 from ragstead.ports.cache import Cache
+from ragstead.ports.encoder import Breathe
 from ragstead.testing.fakes import HashEncoder, InlinePool
 
 LONG = "word " * 40
@@ -22,7 +23,7 @@ class Counting(HashEncoder):
         super().__init__()
         self.rows = 0
 
-    def encode(self, rows: Sequence[Sequence[int]], breathe: Callable[[], None] | None = None) -> np.ndarray:
+    def encode(self, rows: Sequence[Sequence[int]], breathe: Breathe | None = None) -> np.ndarray:
         self.rows += len(rows)
         return super().encode(rows, breathe)
 

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from ragstead.adapters.thread_pool import ThreadWorkPool
 from ragstead.errors import Overloaded, Unavailable
 from ragstead.pipelines.encode_queue import BULK, INTERACTIVE, EncodeQueue, PassLength, QueueLimits
 from ragstead.ports.embedding_events import EmbeddingRelay
+from ragstead.ports.encoder import Breathe
 from ragstead.testing.fakes import HashEncoder, InlinePool
 
 LIMITS = QueueLimits(2, 40, 0, interactive_tokens=20, max_waiting_tokens=10_000)
@@ -31,7 +32,7 @@ class SlowEncoder(HashEncoder):
         self._lock = threading.Lock()
         self.passes: list[list[Sequence[int]]] = []
 
-    def encode(self, rows: Sequence[Sequence[int]], breathe: Callable[[], None] | None = None) -> np.ndarray:
+    def encode(self, rows: Sequence[Sequence[int]], breathe: Breathe | None = None) -> np.ndarray:
         time.sleep(self._pass_s)
         with self._lock:
             self.passes.append(list(rows))
@@ -209,7 +210,7 @@ def test_passes_stay_within_bounds_whatever_they_took(passes: list[tuple[int, fl
 
 def test_long_job_on_a_slow_model_is_cut_into_shorter_passes() -> None:
     class Slow(SlowEncoder):
-        def encode(self, rows: Sequence[Sequence[int]], breathe: Callable[[], None] | None = None) -> np.ndarray:
+        def encode(self, rows: Sequence[Sequence[int]], breathe: Breathe | None = None) -> np.ndarray:
             time.sleep(sum(map(len, rows)) / 5_000)
             return super().encode(rows, breathe)
 
@@ -252,7 +253,7 @@ def test_question_during_bulk_work_is_encoded_where_it_is_if_it_is_short_enough(
             super().__init__(max_tokens=512)
             self.threads: dict[int, str] = {}
 
-        def encode(self, rows: Sequence[Sequence[int]], breathe: Callable[[], None] | None = None) -> np.ndarray:
+        def encode(self, rows: Sequence[Sequence[int]], breathe: Breathe | None = None) -> np.ndarray:
             self.threads[len(rows[0])] = threading.current_thread().name
             time.sleep(0.02 if len(rows) > 1 else 0)
             return super().encode(rows, breathe)

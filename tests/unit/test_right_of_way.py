@@ -15,6 +15,7 @@ from ragstead.errors import Unavailable
 from ragstead.pipelines.embed import EmbedPipeline
 from ragstead.pipelines.encode_queue import EncodeQueue, QueueLimits
 from ragstead.ports.embedder import EmbedRequest
+from ragstead.ports.encoder import Breathe
 from ragstead.testing.fakes import HashEncoder, InlinePool
 
 LONG_S = 60.0
@@ -30,12 +31,13 @@ class Watched(ThreadRightOfWay):
         self.asked = self.passed = 0
         self._counting = threading.Lock()
 
-    def let_by(self) -> None:
+    def let_by(self) -> bool:
         with self._counting:
             self.asked += 1
-        super().let_by()
+        short_steps = super().let_by()
         with self._counting:
             self.passed += 1
+        return short_steps
 
 
 class Blocked(HashEncoder):
@@ -45,7 +47,7 @@ class Blocked(HashEncoder):
         super().__init__(max_tokens=512)
         self.began, self.may_end, self.fails = threading.Event(), threading.Event(), False
 
-    def encode(self, rows: Sequence[Sequence[int]], breathe: Callable[[], None] | None = None) -> np.ndarray:
+    def encode(self, rows: Sequence[Sequence[int]], breathe: Breathe | None = None) -> np.ndarray:
         if breathe is None:
             self.began.set()
             self.may_end.wait()
@@ -66,6 +68,19 @@ def test_work_goes_on_at_once_where_nobody_is_in_a_hurry() -> None:
         pass
     way.let_by()
     assert not way.is_held
+
+
+def test_steps_are_short_while_somebody_is_in_a_hurry_and_for_a_while_after() -> None:
+    now = 0.0
+    way = ThreadRightOfWay(0.0, lambda: now, lately_s=5.0)
+    assert not way.let_by(), "nobody came yet"
+    with way.hurry():
+        now = 100.0
+        assert way.let_by()
+    now = 104.9
+    assert way.let_by()
+    now = 105.0
+    assert not way.let_by()
 
 
 def test_work_is_held_until_the_last_one_in_a_hurry_is_done() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import sys
 import threading
 import time
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from ragstead.ports.work_pool import RightOfWay
 
 _LONGEST_S = 0.02
+_LATELY_S = 5.0
 
 
 class ThreadRightOfWay(RightOfWay):
@@ -24,14 +26,24 @@ class ThreadRightOfWay(RightOfWay):
     Args:
         longest_s: Work is held at most so long at once, and then not again for as long as it was held. Higher: slower
             hurried work is kept clear of the rest, and one that never ends holds it for longer.
+        lately_s: For so long after somebody was in a hurry the steps of long work stay short, and its core is offered
+            between them. Higher: who comes now and then finds short steps, and work nobody waits beside takes longer.
         clock: Seconds of a clock that never goes back.
     """
 
-    def __init__(self, longest_s: float = _LONGEST_S, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        longest_s: float = _LONGEST_S,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        lately_s: float = _LATELY_S,
+    ) -> None:
         self._longest_s = longest_s
+        self._lately_s = lately_s
         self._clock = clock
         self._lock = threading.Lock()
         self._hurried = 0
+        self._quiet_from = -math.inf
         self._held_since: float | None = None
         self._not_before = 0.0
         self._free = threading.Event()
@@ -55,17 +67,21 @@ class ThreadRightOfWay(RightOfWay):
         finally:
             with self._lock:
                 self._hurried -= 1
+                self._quiet_from = self._clock() + self._lately_s
                 if not self._hurried:
                     self._let_go(self._held_since)
 
-    def let_by(self) -> None:
-        """Wait while work is held; else offer the core to who wants it, which costs a microsecond."""
+    def let_by(self) -> bool:
+        """Wait while work is held; else offer the core to who wants it, where somebody did lately."""
         since = self._held_since
         if since is None:
+            if not self._hurried and self._clock() >= self._quiet_from:
+                return False
             _offer_core()
         elif not self._free.wait(max(0.0, since + self._longest_s - self._clock())):
             with self._lock:
                 self._let_go(since)
+        return True
 
     def _let_go(self, since: float | None) -> None:
         """End the hold that began at `since`, if it has not ended yet."""

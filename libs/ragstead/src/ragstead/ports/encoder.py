@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from ragstead.model import Role
 from ragstead.ports.embedder import TokenCounter
 
+Breathe = Callable[[], bool]
+"""Is called between the steps of long work, and may block; says whether steps should be short."""
+
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
@@ -99,13 +102,13 @@ class Encoder(TokenCounter, Protocol):
         """
         ...
 
-    def encode(self, rows: Sequence[Sequence[int]], breathe: Callable[[], None] | None = None) -> NDArray[np.float32]:
+    def encode(self, rows: Sequence[Sequence[int]], breathe: Breathe | None = None) -> NDArray[np.float32]:
         """Return unit vectors of shape `[len(rows), dim]`; rows have 1 to `max_tokens` ids.
 
         Args:
             rows: What is encoded.
-            breathe: Called between the steps of the work, as often as the runtime can, never while something is held
-                that others need. May block, and what it raises ends the work. None for nothing.
+            breathe: Called before each row, or batch of them, and where it said True as often as the runtime can, never
+                while something is held that others need. May block, and what it raises ends the work. None for nothing.
 
         Raises:
             Unavailable: If the model fails, for want of memory say.

@@ -30,6 +30,10 @@ class RightOfWay(Protocol):
         """Return a block during which long work is held, within bounds that keep it going; several may be open."""
         ...
 
-    def let_by(self) -> None:
-        """Return when long work may go on, which asks every millisecond or two: at once where nobody is in a hurry."""
+    def let_by(self) -> bool:
+        """Return when long work may go on: at once where nobody is in a hurry.
+
+        Whoever does long work asks every millisecond or two where True came back, as somebody has been in a hurry not
+        long ago; else it may take steps of ten.
+        """
         ...

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ragstead.errors import IndexMismatch, InvalidRequest
 from ragstead.model import Role, Scope, version_of
+from ragstead.ports.encoder import Breathe
 from ragstead.ports.step_graph import Deliberation, Move
 from ragstead.ports.vector_index import Scores
 
@@ -209,7 +210,7 @@ class HashEncoder:
         """Return the words of each text; it is a `TokenCounter` too."""
         return [len(_words(text)) for text in texts]
 
-    def encode(self, rows: Sequence[Sequence[int]], breathe: Callable[[], None] | None = None) -> NDArray[np.float32]:
+    def encode(self, rows: Sequence[Sequence[int]], breathe: Breathe | None = None) -> NDArray[np.float32]:
         """Return unit vectors of shape `[len(rows), dim]`; breathes before each row."""
         if breathe is not None:
             for _ in rows:

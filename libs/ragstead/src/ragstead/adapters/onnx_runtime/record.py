@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ragstead.errors import Unavailable
 
 _NAME = "model.json"
-FORM = 3
+FORM = 4
 """Counts the ways in which graphs were written; those of an older one are built again. Their vectors are the same."""
 
 
@@ -25,6 +25,7 @@ class GraphRecord:
         reciprocal_ranks: Mean reciprocal rank of the right passages for the questions of a small set, by precision.
         form: How the graphs are written, see `FORM`; 1 where the file doesn't say.
         parts: Files of a graph, see `part_paths`.
+        whole: Precisions of which there is the graph in one file, too.
     """
 
     weights_sha256: str
@@ -33,11 +34,22 @@ class GraphRecord:
     reciprocal_ranks: Mapping[str, float]
     form: int = 1
     parts: int = 1
+    whole: Sequence[str] = ()
+
+    def paths(self, folder: Path, precision: str) -> list[Path]:
+        """Return all files of a graph."""
+        whole = [whole_path(folder, precision)] if precision in self.whole else []
+        return [*whole, *part_paths(folder, precision, self.parts)]
+
+
+def whole_path(folder: Path, precision: str) -> Path:
+    """Return the file of a graph that is in one."""
+    return folder / f"{precision}.onnx"
 
 
 def part_paths(folder: Path, precision: str, parts: int) -> list[Path]:
-    """Return the files of a graph in their order: `int8.onnx`, then `int8.1.onnx` and so on."""
-    return [folder / f"{precision}{f'.{n}' if n else ''}.onnx" for n in range(parts)]
+    """Return the files of a graph that is cut, in their order: `int8.1.onnx` and so on."""
+    return [folder / f"{precision}.{n}.onnx" for n in range(1, parts + 1)]
 
 
 def read_record(folder: Path) -> GraphRecord | None:
@@ -64,7 +76,7 @@ def is_built(folder: Path, precision: str) -> bool:
     record = read_record(folder)
     if record is None or record.form != FORM or precision not in record.cosines:
         return False
-    return all(path.is_file() for path in part_paths(folder, precision, record.parts))
+    return all(path.is_file() for path in record.paths(folder, precision))
 
 
 def write_record(folder: Path, record: GraphRecord) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ragstead.adapters.sentence_transformers.loading import open_model
 from ragstead.errors import ConfigurationError, Unavailable
 from ragstead.model import Role
-from ragstead.ports.encoder import EncoderSpec
+from ragstead.ports.encoder import Breathe, EncoderSpec
 from ragstead.token_rows import TokenRows
 
 TorchPrecision = Literal["fp32", "bf16", "fp16"]
@@ -92,7 +92,7 @@ class SentenceTransformersEncoder:
         """Return the row of a caller's own ids."""
         return self._rows.framed(ids)
 
-    def encode(self, rows: Sequence[Sequence[int]], breathe: Callable[[], None] | None = None) -> NDArray[np.float32]:
+    def encode(self, rows: Sequence[Sequence[int]], breathe: Breathe | None = None) -> NDArray[np.float32]:
         """Return unit vectors of shape `[len(rows), dim]`, in one padded pass; breathes before it alone."""
         import torch  # noqa: PLC0415 - loaded with the model
 
