@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import tempfile
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from ragstead.errors import NotFound, Unavailable
 from ragstead.ports.work_pool import WorkPool
 
 _ASIDE = ".unfinished-"
+_BLOBS_A_TURN = 16
+"""Blobs that are written as one piece of work: the way to a thread and back takes as long as a small one."""
 
 
 class DirectoryBlobs:
@@ -32,6 +37,12 @@ class DirectoryBlobs:
         """Store the bytes durably and return their sha256."""
         return await self._pool.run(lambda: self._write(data))
 
+    async def put_many(self, blobs: Sequence[bytes]) -> list[str]:
+        """Store them durably and return the sha256 of each."""
+        turns = [blobs[i : i + _BLOBS_A_TURN] for i in range(0, len(blobs), _BLOBS_A_TURN)]
+        written = await asyncio.gather(*(self._pool.run(partial(self._written, turn)) for turn in turns))
+        return [sha256 for some in written for sha256 in some]
+
     def path(self, sha256: str) -> Path:
         """Return the file that holds the blob."""
         path = self._place(sha256)
@@ -49,6 +60,9 @@ class DirectoryBlobs:
 
     def _place(self, sha256: str) -> Path:
         return self._directory / sha256[:2] / sha256
+
+    def _written(self, blobs: Sequence[bytes]) -> list[str]:
+        return [self._write(data) for data in blobs]
 
     def _write(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()

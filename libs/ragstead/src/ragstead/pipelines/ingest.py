@@ -106,7 +106,8 @@ class IngestPipeline:
         target = await self._target(collection, create=create)
         refuse_egress(target.name, leaves=self._plan.leaves, may_leave=target.may_leave)
         async with self._blob_guard:
-            versions = await asyncio.gather(*(self._stored(submission) for submission in submissions))
+            stored = await self._blobs.put_many([submission.data for submission in submissions])
+            versions = [self._version(*pair) for pair in zip(submissions, stored, strict=True)]
             submitted = await self._intake.submit(target.collection_id, versions)
         self._wake()
         return submitted
@@ -164,11 +165,11 @@ class IngestPipeline:
         except Conflict:  # another caller has just made it
             return await self._collections.find(collection)
 
-    async def _stored(self, submission: Submission) -> NewVersion:
+    def _version(self, submission: Submission, sha256: str) -> NewVersion:
         return NewVersion(
             submission.document_id,
             submission.filename,
-            await self._blobs.put(submission.data),
+            sha256,
             len(submission.data),
             submission.title,
             submission.plain_text,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,14 @@ class BlobStore(Protocol):
 
         Raises:
             Unavailable: If the disk is full.
+        """
+        ...
+
+    async def put_many(self, blobs: Sequence[bytes]) -> list[str]:
+        """Store many as `put` stores one, and return the sha256 of each, in their order.
+
+        Raises:
+            Unavailable: If the disk is full; some may have been stored.
         """
         ...
 
