@@ -16,7 +16,7 @@ def random_id() -> str:
             return _waiting.pop()
         except IndexError:
             drawn = os.urandom(_AT_ONCE_BYTES).hex()
-            _waiting.extend(drawn[at : at + _DIGITS] for at in range(0, len(drawn), _DIGITS))
+            _waiting.extend([drawn[at : at + _DIGITS] for at in range(0, len(drawn), _DIGITS)])
 
 
 def long_random_id() -> str:
