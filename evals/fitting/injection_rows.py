@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.fitting.instructions import harmless, takeover, task
+from evals.fitting.messages import AFTER, ASKED, BEFORE, asked, message
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ _DOCUMENTS = (
     ("xquad/es", 60),
     ("cranfield", 150),
 )
+_MESSAGES = 2000
 _QUESTIONS = (
     ("squad-v1.1-dev", 900),
     ("hotpotqa-100", 100),
@@ -126,6 +128,18 @@ def _questions(data: Path, rng: random.Random) -> Iterator[tuple[str, str]]:
         yield from ((text, f"question {name}") for text in rng.sample(found, min(n, len(found))))
 
 
+def _messages(questions: list[str], rng: random.Random, folds: int) -> Iterator[Row]:
+    """Put phrases round questions; a fold's fit sees neither the questions nor the phrases that it is tested on."""
+    for number in range(_MESSAGES):
+        first, last = rng.choice(BEFORE), rng.choice(AFTER)
+        pair = ((first, last), (first, ""), ("", last), ("", ""))[number % 4]
+        pattern = rng.choice(ASKED if number % 4 == 3 or number % 8 < 4 else questions)
+        question = asked(pattern, rng) if pattern in ASKED else pattern
+        own = pair[0] or pair[1] or pattern
+        barred = frozenset(_fold(one, folds) for one in (*pair, pattern) if one)
+        yield Row(message(question, rng, *pair), False, "question in a message", _fold(own, folds), barred)
+
+
 def _inserted(text: str, words: str, rng: random.Random) -> str:
     """Put words at the start, in the middle or at the end of a text, on a line of their own or not."""
     glue = rng.choice(("\n", "\n\n", " "))
@@ -140,7 +154,9 @@ def rows(data: Path, folds: int, seed: int = 5) -> list[Row]:
     found = [*_bipia(data, folds), *_by_template(list(_prompts(data)), folds)]
     ordinary = [*_passages(data, rng), *_questions(data, rng)]
     found += [Row(text, False, kind, _fold(text, folds), frozenset({_fold(text, folds)})) for text, kind in ordinary]
-    return found + list(_made(found, rng, folds))
+    found += _made(found, rng, folds)
+    questions = [text for text, kind in ordinary if kind.startswith("question")]
+    return found + list(_messages(questions, random.Random(seed), folds))  # noqa: S311
 
 
 def _made(found: list[Row], rng: random.Random, folds: int) -> Iterator[Row]:

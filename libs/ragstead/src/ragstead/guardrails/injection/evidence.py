@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 EVIDENCE = (
     "takeover_max", "takeover_second", "takeover_mean", "takeover_length", "single", "pieces",
-    "task_single", "task_foreign", "task_apart", "task_table", "task_prose", "task_others", "task_overlap", "task_question",
+    "task_single", "task_foreign", "task_apart", "task_table", "task_prose", "task_others", "task_overlap", "task_question", "task_brief",
     "takeover_foreign", "asking", "task_personal", "hidden", "encoded", "spaced", "capitals", "foreign_script",
 )  # fmt: skip
 """Names of the numbers that `evidence` returns, in order."""
@@ -24,6 +24,8 @@ EVIDENCE = (
 _CONTENT = re.compile(r"[^\W\d_]{4,}")
 _PERSONAL = re.compile(r"\b(?:I|I'm|my|we|me|ich|mein\w*|wir|mich|mir)\b")
 _CEILING = 6.0
+_BRIEF_PIECES = 4
+"""A message of a user's has no more, most often; in it a request stands beside a greeting or what it is asked for."""
 _NO_LETTERS = bytes(one for one in range(128) if not chr(one).isalpha())
 _NO_CAPITALS = bytes(one for one in range(128) if not chr(one).isupper())
 
@@ -71,7 +73,7 @@ def _task(judged: Judged, takeover: Floats, task: Floats) -> list[float]:
     n = len(judged.pieces)
     best = int(task.argmax())
     if n == 1:
-        return [float(task[0]), *[0.0] * 8, _asking(judged.pieces), 0.0]
+        return [float(task[0]), *[0.0] * 9, _asking(judged.pieces), 0.0]
     others = np.delete(task, best)
     piece = judged.pieces[best]
     rest = {word[:5] for i, one in enumerate(judged.pieces) if i != best for word in _CONTENT.findall(one.lower())}
@@ -88,6 +90,7 @@ def _task(judged: Judged, takeover: Floats, task: Floats) -> list[float]:
         float((others > 0).mean()),
         high * overlap,
         high * piece.endswith("?"),
+        high * (n <= _BRIEF_PIECES),
         max(0.0, float(takeover[best])) + high,
         _asking(judged.pieces),
         high * len(_PERSONAL.findall(judged.text)) / n,
