@@ -235,7 +235,7 @@ def test_twenty_questions_at_once_do_not_mix(house: House) -> None:
     assert len(set(ids)) == 20
     for n, trace_id in enumerate(ids):
         spans = house.langfuse.trace(trace_id)
-        assert spans["answer"].attributes["langfuse.observation.input"] == json.dumps({"question": questions[n]})
+        assert json.loads(spans["answer"].attributes["langfuse.observation.input"]) == {"question": questions[n]}
         asked = [one for one in house.langfuse.traces()[trace_id] if one.name in ("retrieve", "assess")]
         assert [one.attributes["langfuse.observation.input"] for one in asked] == [questions[n]] * 2
         ours = {one.span_id for one in house.langfuse.traces()[trace_id]}

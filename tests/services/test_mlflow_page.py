@@ -162,7 +162,7 @@ def test_page_shows_the_prompts_of_the_release(page: Page, shown: Shown, tmp_pat
 
 def test_page_lists_the_trace_with_question_and_answer(page: Page, traced: Traced, tmp_path: Path) -> None:
     url = f"{traced.url}/#/experiments/{traced.experiment_id}/traces"
-    read(page, url, f'"question": "{QUESTION}"', f'"answer": "{traced.answer}"')
+    read(page, url, f'"question":"{QUESTION}"', f'"answer":"{traced.answer}"')
     pressed(page, "Got it")  # MLflow's hint to a newcomer, which lies over the list
     page.screenshot(tmp_path / "traces.png")
     assert (tmp_path / "traces.png").stat().st_size > 20_000
