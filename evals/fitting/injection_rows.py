@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.fitting.instructions import harmless, takeover, task
-from evals.fitting.messages import AFTER, ASKED, BEFORE, asked, message
+from evals.fitting.messages import AFTER, ASKED, BEFORE, filled, message
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def _messages(questions: list[str], rng: random.Random, folds: int) -> Iterator[
         first, last = rng.choice(BEFORE), rng.choice(AFTER)
         pair = ((first, last), (first, ""), ("", last), ("", ""))[number % 4]
         pattern = rng.choice(ASKED if number % 4 == 3 or number % 8 < 4 else questions)
-        question = asked(pattern, rng) if pattern in ASKED else pattern
+        question = filled(pattern, rng) if pattern in ASKED else pattern
         own = pair[0] or pair[1] or pattern
         barred = frozenset(_fold(one, folds) for one in (*pair, pattern) if one)
         yield Row(message(question, rng, *pair), False, "question in a message", _fold(own, folds), barred)

@@ -57,23 +57,17 @@ AFTER = (
     "Keep it short.", "Just the numbers, please.", "Both would be fine.", "The old one ends in {year}.",
     "We are {n} people.", "It says so on page {n}.", "He lives in {place}.", "That would help a lot.",
 )  # fmt: skip
-
-
 _HOLES = {"{person}": _PEOPLE, "{place}": _PLACES, "{matter}": _MATTERS, "{thing}": _THINGS}
-
-
-def asked(pattern: str, rng: random.Random) -> str:
-    """Return a question of somebody who works somewhere."""
-    return _filled(pattern, rng)
 
 
 def message(question: str, rng: random.Random, before: str, after: str) -> str:
     """Return a question between two phrases, either of which may be empty, on one line or on several."""
     glue = rng.choice((" ", " ", "\n"))
-    return glue.join(part for part in (_filled(before, rng), question, _filled(after, rng)) if part)
+    return glue.join(part for part in (filled(before, rng), question, filled(after, rng)) if part)
 
 
-def _filled(phrase: str, rng: random.Random) -> str:
+def filled(phrase: str, rng: random.Random) -> str:
+    """Return a phrase, or a question of `ASKED`, with something in each of its holes."""
     for hole, words in _HOLES.items():
         while hole in phrase:
             phrase = phrase.replace(hole, rng.choice(words), 1)

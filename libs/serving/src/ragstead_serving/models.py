@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request, Response
 
 from ragstead.errors import NotFound
+from ragstead.ids import long_random_id
 from ragstead.ports.reranker import Reranker
 from ragstead.wire import ModelList, ModelView, RerankBody, RerankResult, RerankView
 from ragstead_serving.disconnects import while_connected
@@ -68,6 +68,6 @@ def models_router(views: Sequence[ModelView], reranker: Reranker | None = None) 
         scores = await while_connected(request.receive, reranker.rerank(body.query, body.documents))
         order = sorted(range(len(scores)), key=lambda i: -scores[i])[: body.top_n]
         results = [RerankResult(index=i, relevance_score=scores[i]) for i in order]
-        return JsonResponse(RerankView(id=f"rerank-{uuid.uuid4().hex}", model=reranker.name, results=results))
+        return JsonResponse(RerankView(id=f"rerank-{long_random_id()}", model=reranker.name, results=results))
 
     return router

@@ -26,9 +26,9 @@ class ThreadRightOfWay(RightOfWay):
     Args:
         longest_s: Work is held at most so long at once, and then not again for as long as it was held. Higher: slower
             hurried work is kept clear of the rest, and one that never ends holds it for longer.
+        clock: Seconds of a clock that never goes back.
         lately_s: For so long after somebody was in a hurry the steps of long work stay short, and its core is offered
             between them. Higher: who comes now and then finds short steps, and work nobody waits beside takes longer.
-        clock: Seconds of a clock that never goes back.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,11 +95,10 @@ def export_graphs(
         target.mkdir(parents=True, exist_ok=True)
         known = _known(target, sha256, spec)
         parts = parts_of(read_shape(source))
-        missing = [one for one in precisions if one not in known.cosines or not _is_there(target, one, known)]
+        missing = [one for one in precisions if not known.has(target, one)]
         with tempfile.TemporaryDirectory(dir=target) as folder:
             made = _Making(Path(folder), source, spec, sha256, missing)
             proofs = made.proven()
-            whole = [one for one in missing if whole_path(Path(folder), one).exists()]
             record = GraphRecord(
                 sha256,
                 spec.pooling,
@@ -107,7 +106,7 @@ def export_graphs(
                 {**known.reciprocal_ranks, **{one: proof.reciprocal_rank for one, proof in proofs.items()}},
                 FORM,
                 parts,
-                [*(one for one in known.whole if one not in missing), *whole],
+                [*(one for one in known.whole if one not in missing), *_in_one_file(Path(folder), missing)],
             )
             graphs = [path.name for one in missing for path in record.paths(target, one)]
             for name in ("tokenizer.json", _REFERENCE, *graphs):
@@ -120,7 +119,13 @@ def export_graphs(
 
 
 def verify_graph(folder: Path, precision: Precision, spec: EncoderSpec, record: GraphRecord | None = None) -> Proof:
-    """Return how the graph of that precision in `folder` does, in the worst of its ways; None: as its record says.
+    """Return how the graph of that precision in `folder` does; its cosine is that of the worse way of running it.
+
+    Args:
+        folder: Holds the graph, the tokenizer and the recorded vectors.
+        precision: Which graph.
+        spec: How the model is read.
+        record: What there is of it; None: as `model.json` says.
 
     Raises:
         Unavailable: If a file is missing or damaged.
@@ -137,8 +142,8 @@ def verify_graph(folder: Path, precision: Precision, spec: EncoderSpec, record: 
     return Proof(_cosine(graph, precision, recorded), _reciprocal_rank(graph, WordPieces(folder), spec))
 
 
-def _is_there(folder: Path, precision: Precision, record: GraphRecord) -> bool:
-    return all(path.exists() for path in record.paths(folder, precision))
+def _in_one_file(folder: Path, precisions: Iterable[Precision]) -> list[Precision]:
+    return [one for one in precisions if whole_path(folder, one).exists()]
 
 
 def _known(target: Path, sha256: str, spec: EncoderSpec) -> GraphRecord:
@@ -176,8 +181,8 @@ class _Making:
         if not self.wanted:
             return {}
         self._build()
-        whole = [path.stem for path in self.folder.glob("*.onnx") if path.stem in MIN_COSINE]
-        made = GraphRecord("", self.spec.pooling, {}, {}, FORM, parts_of(read_shape(self.source)), whole)
+        parts, whole = parts_of(read_shape(self.source)), _in_one_file(self.folder, MIN_COSINE)
+        made = GraphRecord(self.sha256, self.spec.pooling, {}, {}, FORM, parts, whole)
         proofs = {
             precision: verify_graph(self.folder, precision, self.spec, made) for precision in ("fp32", *self.wanted)
         }

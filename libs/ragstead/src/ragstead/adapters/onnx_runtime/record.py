@@ -41,6 +41,10 @@ class GraphRecord:
         whole = [whole_path(folder, precision)] if precision in self.whole else []
         return [*whole, *part_paths(folder, precision, self.parts)]
 
+    def has(self, folder: Path, precision: str) -> bool:
+        """Return whether a proven graph of that precision lies in `folder`, whole."""
+        return precision in self.cosines and all(path.is_file() for path in self.paths(folder, precision))
+
 
 def whole_path(folder: Path, precision: str) -> Path:
     """Return the file of a graph that is in one."""
@@ -74,9 +78,7 @@ def is_built(folder: Path, precision: str) -> bool:
         Unavailable: If the record is damaged.
     """
     record = read_record(folder)
-    if record is None or record.form != FORM or precision not in record.cosines:
-        return False
-    return all(path.is_file() for path in record.paths(folder, precision))
+    return record is not None and record.form == FORM and record.has(folder, precision)
 
 
 def write_record(folder: Path, record: GraphRecord) -> None:
