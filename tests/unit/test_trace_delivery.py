@@ -92,6 +92,19 @@ def test_backend_that_fails_is_tried_again_and_then_given_up() -> None:
     delivery.close(5)
 
 
+def test_what_finds_no_room_says_nothing_of_whether_the_backend_is_up() -> None:
+    backend = MemoryBackend()
+    backend.down = True
+    delivery = Delivery(backend, QUICK, pauses_s=(20,))
+    delivery.offer(trace(4))
+    until(delivery, lambda state: state.trouble == "memory is down")
+    delivery.offer(trace(10))
+    delivery.offer(trace(11))
+    delivery.offer(score())
+    assert delivery.state == BackendState(dropped=11, scores_failed=1, trouble="memory is down")
+    delivery.close(5)
+
+
 def test_short_trouble_loses_nothing() -> None:
     backend = MemoryBackend()
     backend.down = True

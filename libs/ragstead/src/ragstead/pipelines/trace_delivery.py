@@ -142,7 +142,7 @@ class Delivery:
         if trouble:
             self._book(failed=spans, trouble=trouble)
         else:
-            self._book(spans=spans)
+            self._book(spans=spans, trouble="")
 
     def _judge(self, scores: Sequence[WrittenScore]) -> None:
         taken = 0
@@ -176,8 +176,9 @@ class Delivery:
         dropped: int = 0,
         scores: int = 0,
         scores_failed: int = 0,
-        trouble: str | None = "",
+        trouble: str | None = None,
     ) -> None:
+        """Add to the counts; where a call was made, `trouble` says why it failed, and is empty where it worked."""
         with self._lock:
             old = self._state
             self._state = replace(
@@ -187,7 +188,7 @@ class Delivery:
                 dropped=old.dropped + dropped,
                 scores=old.scores + scores,
                 scores_failed=old.scores_failed + scores_failed,
-                trouble=old.trouble if dropped else trouble or "",
+                trouble=old.trouble if trouble is None else trouble,
             )
 
 
