@@ -384,6 +384,21 @@ def test_every_profile_is_a_command_line_that_vllm_accepts(up: Up) -> None:
     assert [line for line in done.stdout.splitlines() if line in wanted] == wanted
 
 
+def test_all_else_on_the_machine_goes_on_while_it_writes(up: Up) -> None:
+    before = up.tokens
+    with up.ask(stream=True, max_tokens=LONG):
+        latest = max(late_s(0.05) for _ in range(100))
+    assert latest < 2
+    assert 0 < up.tokens - before < LONG
+
+
+def late_s(asked: float) -> float:
+    """Sleep and return how much later than asked the machine let us go on, in seconds."""
+    began = time.monotonic()
+    time.sleep(asked)
+    return time.monotonic() - began - asked
+
+
 def test_kill_in_mid_stream_ends_it_with_an_error_and_the_fallback_answers(up: Up) -> None:
     asked = {"model": "ragstead", "messages": question("When does the harbour close?"), "extra_body": EVIDENCE}
     bare = up.ask(stream=True, max_tokens=LONG)

@@ -10,7 +10,7 @@ import yaml
 from ragstead.bootstrap.chat_models import chat_models
 from ragstead.errors import ConfigurationError, NotFound
 from ragstead.model_profiles import ModelProfile, profile_names, read_profile
-from ragstead.settings import Settings
+from ragstead.settings import Settings, usable_cores
 from ragstead_generation.command import vllm_command
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "generation"
@@ -67,12 +67,28 @@ def test_own_folder_comes_first(tmp_path: Path) -> None:
         ({"can": []}, "api chat needs `chat`"),
         ({"cpu_cache_gib": 1}, "either `gpu_memory_share`"),
         ({"gpu_memory_share": None}, "either `gpu_memory_share`"),
+        ({"cpu_threads": 2}, "`cpu_threads` goes with `cpu_cache_gib`"),
         ({"dtype": "int8"}, "dtype"),
     ],
 )
 def test_field_that_is_off_is_refused_by_name(tmp_path: Path, fields: dict, named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):
         read_profile("mine", written(tmp_path, **fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        ({}, {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": str(max(1, usable_cores() - 1))}),
+        ({"cpu_threads": 3}, {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": "3"}),
+        ({"tensor_parallel": 2}, {"VLLM_ENABLE_V1_MULTIPROCESSING": None, "OMP_NUM_THREADS": None}),
+        ({"gpu_memory_share": 0.9, "cpu_cache_gib": None}, {"VLLM_ENABLE_V1_MULTIPROCESSING": None}),
+    ],
+)
+def test_engine_on_a_cpu_computes_itself_and_leaves_a_core(tmp_path: Path, fields: dict, wanted: dict) -> None:
+    profile = read_profile("mine", written(tmp_path, **{"gpu_memory_share": None, "cpu_cache_gib": 1, **fields}))
+    variables = vllm_command(profile, python="py", host="127.0.0.1", port=8000).environment
+    assert {name: variables.get(name) for name in wanted} == wanted
 
 
 @pytest.mark.parametrize("text", ["[]", "a: [", "", "3"])

@@ -47,6 +47,8 @@ class ModelProfile(BaseModel):
     """Compile nothing: a faster start and slower answers."""
     cpu_cache_gib: int | None = Field(None, ge=1)
     """Memory of the cache where there is no GPU."""
+    cpu_threads: int | None = Field(None, ge=1)
+    """Threads that compute where there is no GPU. Null: one for each core but one, which is left to all else."""
     chat_template: str | None = None
     """Jinja template of a model whose tokenizer has none."""
     tool_call_parser: str | None = None
@@ -60,6 +62,8 @@ class ModelProfile(BaseModel):
             raise ValueError("api chat needs `chat` in `can`")
         if (self.gpu_memory_share is None) != (self.cpu_cache_gib is not None):
             raise ValueError("either `gpu_memory_share`, or null there and `cpu_cache_gib`")
+        if self.cpu_threads is not None and self.cpu_cache_gib is None:
+            raise ValueError("`cpu_threads` goes with `cpu_cache_gib`")
         return self
 
 

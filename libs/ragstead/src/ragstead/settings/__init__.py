@@ -6,7 +6,7 @@ Secrets stand in it by reference alone: `env:NAME` or `file:PATH`.
 
 from __future__ import annotations
 
-from ragstead.settings.deployment import AnswerCacheRule, AnswerCacheSettings, DeploymentSettings
+from ragstead.settings.deployment import AnswerCacheRule, AnswerCacheSettings, DeploymentSettings, usable_cores
 from ragstead.settings.embedding_models import EMBEDDING_MODELS, EmbedderSettings, EmbeddingModelSettings
 from ragstead.settings.embedding_service import EmbeddingServiceSettings
 from ragstead.settings.generation import ChatModelSettings, GenerationSettings
@@ -36,4 +36,5 @@ __all__ = [
     "environment_for_traces",
     "load_settings",
     "resolve_secret",
+    "usable_cores",
 ]

@@ -88,10 +88,10 @@ class DeploymentSettings(Section):
     @property
     def threads(self) -> int:
         """Threads of the embedding model, counted out."""
-        return self.cpu_threads or min(8, _cores())
+        return self.cpu_threads or min(8, usable_cores())
 
 
-def _cores() -> int:
+def usable_cores() -> int:
     """Cores that this process may use; a container's quota of time is not among what it knows."""
     affinity = getattr(os, "sched_getaffinity", None)  # macOS has none
     return len(affinity(0)) if affinity else os.cpu_count() or 1
