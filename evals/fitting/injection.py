@@ -3,10 +3,11 @@
     python -m evals.fitting.injection DATA OUT
 
 DATA holds inj-bipia-rag, inj-deepset, inj-jailbreak-wild, inj-notinject and, as ordinary text, squad-v1.1-dev, scifact,
-hotpotqa-100, cranfield, xquad/de, xquad/es, kb-fastapi-md and chunking-eval. The threshold is the lowest that
-at most `_FALSE` of the held-out rows of inj-notinject reach in the cross-validation, whose figures are printed: a
-fold's fit sees no attack category, no context, no near-duplicate of what it is tested on. Deterministic; about three
-minutes on one core. The weights are those of hashed features: they hold no text.
+hotpotqa-100, cranfield, xquad/de, xquad/es, kb-fastapi-md and chunking-eval; what users type besides is made up
+(`messages`, `spellings`). The threshold is the lowest that at most `_FALSE` of the held-out rows of inj-notinject reach
+in the cross-validation, whose figures are printed: a fold's fit sees no attack category, no context, no near-duplicate
+of what it is tested on. Deterministic; about two minutes on one core, with OPENBLAS_NUM_THREADS=1. The weights are
+those of hashed features: they hold no text.
 """
 
 import argparse
@@ -16,11 +17,9 @@ import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
@@ -31,15 +30,18 @@ from ragstead.answering.linear import LinearModel
 from ragstead.guardrails.injection.detector import InjectionDetector, WordingModel
 from ragstead.guardrails.injection.evidence import EVIDENCE, evidence
 from ragstead.guardrails.injection.pieces import pieces_of
-from ragstead.guardrails.injection.wording import BUCKETS, sentence_features
+from ragstead.guardrails.injection.wording import BUCKETS, Wording, wording_of
 from ragstead.guardrails.weighing import read_weighing
 
 FOLDS = 4
-_L2, _WHOLE_L2 = 2.0, 5.0
+_L2, _WHOLE_L2 = 2.0, 2.0
 _FALSE = 0.032
+_TYPED = 0.2
+"""What a question as typed counts in the model of takeovers: its words are those of other questions, or made up."""
 _WEIGHTS = {
-    "jailbreak": 0.7, "deepset": 1.5, "piguard": 1.0, "bipia table": 1.0, "bipia email": 1.5, "notinject": 4.0,
-    "deepset benign": 2.0, "made": 0.25, "made clean": 0.35, "made prompt": 0.4, "made harmless": 0.4,
+    "jailbreak": 0.7, "deepset": 2.0, "piguard": 1.0, "bipia table": 1.0, "bipia email": 1.5, "notinject": 8.0,
+    "deepset benign": 2.0, "question in a message": 5.0, "made": 0.25, "made clean": 0.35,
+    "made prompt": 0.4, "made harmless": 0.4,
 }  # fmt: skip
 _NOTE = (
     "Fitted by evals/fitting/injection.py: logistic on hashed words and shapes of sentences, then on what they say of "
@@ -61,19 +63,12 @@ class Fit:
         return InjectionDetector(self.takeover, self.task, read_weighing(self.whole.as_json(), EVIDENCE), 0.5)
 
 
-@cache
-def _features(piece: str) -> NDArray[np.int32]:
-    return np.fromiter(sorted(sentence_features(piece)), dtype=np.int32)
-
-
-def _wording(pieces: Sequence[str], labels: Floats, weights: Floats) -> WordingModel:
+def _wording(wording: Wording, labels: Floats, weights: Floats) -> WordingModel:
     """Fit one wording model; both labels weigh the same; then round it to int8."""
-    found = [_features(piece) for piece in pieces]
-    sizes = np.array([len(one) for one in found])
+    sizes = wording.sizes
     values = np.repeat(1 / np.sqrt(np.maximum(sizes, 1)), sizes)
-    x = csr_matrix(
-        (values, np.concatenate(found), np.concatenate([[0], np.cumsum(sizes)])), shape=(len(found), BUCKETS)
-    )
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    x = csr_matrix((values, wording.buckets, starts), shape=(wording.pieces, BUCKETS))
     across = x.T.tocsr()
     counts = weights.copy()
     for label in (0.0, 1.0):
@@ -114,7 +109,8 @@ def _fit_task(train: Sequence[Row]) -> WordingModel:
             found += [(piece, 1.0, weight) for piece in pieces if _is_injected_piece(piece, row)]
         else:
             found += [(piece, 0.0, len(pieces) ** -0.5) for piece in pieces]
-    return _wording([f[0] for f in found], np.array([f[1] for f in found]), np.array([f[2] for f in found]))
+    wording = wording_of([piece for piece, _, _ in found])
+    return _wording(wording, np.array([label for _, label, _ in found]), np.array([weight for _, _, weight in found]))
 
 
 def _fit_takeover(train: Sequence[Row]) -> WordingModel:
@@ -127,30 +123,30 @@ def _fit_takeover(train: Sequence[Row]) -> WordingModel:
             continue
         asked = row.kind in ("notinject", "deepset benign", "made harmless") or row.kind.startswith("question")
         weight = len(pieces) ** (-0.5 if row.bad else -0.3) * (2 if asked else 1)
+        if row.kind == "question as typed":
+            weight *= _TYPED
         found += [(piece, float(row.bad), weight) for piece in pieces]
-    pieces, labels = [f[0] for f in found], np.array([f[1] for f in found])
-    weights = np.array([f[2] for f in found])
-    first = _wording(pieces, labels, weights)
-    harmless = np.array([first.log_odds(_features(piece)) < 0 for piece in pieces])
-    return _wording(pieces, labels, np.where((labels > 0) & harmless, 0.15 * weights, weights))
+    wording = wording_of([piece for piece, _, _ in found])
+    labels, weights = np.array([label for _, label, _ in found]), np.array([weight for _, _, weight in found])
+    harmless = _wording(wording, labels, weights).log_odds(wording) < 0
+    return _wording(wording, labels, np.where((labels > 0) & harmless, 0.15 * weights, weights))
 
 
-def _evidence(row: Row, takeover: WordingModel, task: WordingModel) -> Floats:
+def _evidence(texts: Sequence[str], takeover: WordingModel, task: WordingModel) -> Floats:
+    """Return the evidence of each text, float64 [texts, evidence]; zeros of a blank one."""
     whole = read_weighing({"bias": 0, "features": {name: [0, 1, 0] for name in EVIDENCE}}, EVIDENCE)
-    judged = InjectionDetector(takeover, task, whole, 0.5).judged(row.text)
-    return np.zeros(len(EVIDENCE)) if judged is None else evidence(judged)
+    judged = InjectionDetector(takeover, task, whole, 0.5).judged(texts)
+    return np.array([evidence(one) if one.pieces else [0.0] * len(EVIDENCE) for one in judged])
 
 
 def fit(train: Sequence[Row]) -> Fit:
     """Fit the three models, the last on what the first two say of rows they did not see."""
-    half = [zlib.crc32(row.text[:40].encode()) % 2 for row in train]
+    half = np.array([zlib.crc32(row.text[:40].encode()) % 2 for row in train])
     table = np.zeros((len(train), len(EVIDENCE)))
     for side in (0, 1):
         seen = [row for row, own in zip(train, half, strict=True) if own != side]
-        models = _fit_takeover(seen), _fit_task(seen)
-        for i, row in enumerate(train):
-            if half[i] == side:
-                table[i] = _evidence(row, *models)
+        others = [row.text for row, own in zip(train, half, strict=True) if own == side]
+        table[half == side] = _evidence(others, _fit_takeover(seen), _fit_task(seen))
     labels = np.array([float(row.bad) for row in train])
     weights = np.array([_WEIGHTS.get(row.kind, 1.2) for row in train])
     weights[labels > 0] *= weights[labels < 1].sum() / weights[labels > 0].sum()
@@ -162,9 +158,8 @@ def cross_validated(found: Sequence[Row]) -> Floats:
     scores = np.full(len(found), np.nan)
     for fold in range(FOLDS):
         detector = fit([row for row in found if fold not in row.barred]).detector
-        for i, row in enumerate(found):
-            if row.fold == fold:
-                scores[i] = detector.probability(row.text)
+        tested = [i for i, row in enumerate(found) if row.fold == fold]
+        scores[tested] = detector.probabilities([found[i].text for i in tested])
         print(f"fold {fold} done", file=sys.stderr, flush=True)
     return scores
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from evals.fitting.instructions import harmless, takeover, task
 from evals.fitting.messages import AFTER, ASKED, BEFORE, filled, message
+from evals.fitting.spellings import ABBREVIATED, abbreviated, typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,12 @@ _DOCUMENTS = (
     ("cranfield", 150),
 )
 _MESSAGES = 2000
+_APART = 50
+"""Of so many made-up prompts one has its letters set apart."""
+_SHOUTED = 8
+"""Of so many made-up prompts one is in capitals."""
+_TYPED = 2000
+_CAPITALS = 200
 _QUESTIONS = (
     ("squad-v1.1-dev", 900),
     ("hotpotqa-100", 100),
@@ -140,12 +147,29 @@ def _messages(questions: list[str], rng: random.Random, folds: int) -> Iterator[
         yield Row(message(question, rng, *pair), False, "question in a message", _fold(own, folds), barred)
 
 
+def _spelt(ordinary: list[tuple[str, str]], rng: random.Random, folds: int) -> Iterator[Row]:
+    """Give questions as people type them, and documents in capitals."""
+    questions = [text for text, kind in ordinary if kind.startswith("question")]
+    for number in range(_TYPED):
+        source = rng.choice(questions if number % 2 else ABBREVIATED)
+        text = typed(source, rng) if number % 2 else abbreviated(source, rng)
+        yield Row(text, False, "question as typed", _fold(source, folds), frozenset({_fold(source, folds)}))
+    texts = [text for text, kind in ordinary if not kind.startswith("question")]
+    for text in rng.sample(texts, _CAPITALS):
+        yield Row(text.upper(), False, "text in capitals", _fold(text, folds), frozenset({_fold(text, folds)}))
+
+
 def _inserted(text: str, words: str, rng: random.Random) -> str:
     """Put words at the start, in the middle or at the end of a text, on a line of their own or not."""
     glue = rng.choice(("\n", "\n\n", " "))
     breaks = [m.end() for m in re.finditer(r"(?<=[.!?])\s+|\n", text)] or [len(text)]
     at = rng.choice((0, rng.choice(breaks), len(text)))
     return f"{text[:at]}{glue}{words}{glue}{text[at:]}".strip()
+
+
+def _apart(words: str) -> str:
+    """Return the letters with a space between any two, as filters for words are walked round."""
+    return " ".join(words.replace(" ", ""))
 
 
 def rows(data: Path, folds: int, seed: int = 5) -> list[Row]:
@@ -156,7 +180,8 @@ def rows(data: Path, folds: int, seed: int = 5) -> list[Row]:
     found += [Row(text, False, kind, _fold(text, folds), frozenset({_fold(text, folds)})) for text, kind in ordinary]
     found += _made(found, rng, folds)
     questions = [text for text, kind in ordinary if kind.startswith("question")]
-    return found + list(_messages(questions, random.Random(seed), folds))  # noqa: S311
+    spelt = _spelt(ordinary, random.Random(seed), folds)  # noqa: S311
+    return [*found, *_messages(questions, random.Random(seed), folds), *spelt]  # noqa: S311
 
 
 def _made(found: list[Row], rng: random.Random, folds: int) -> Iterator[Row]:
@@ -172,6 +197,9 @@ def _made(found: list[Row], rng: random.Random, folds: int) -> Iterator[Row]:
         other = rng.choice((hosts, tables, mails)[number % 3])
         line = rng.choice(lines)[:300]
         yield Row(_inserted(other.text, line, rng), False, "made clean", -1, other.barred | {_fold(line, folds)})
-    for _ in range(1500):
-        yield Row(takeover(rng), True, "made prompt", -1, frozenset())
+    for number in range(1500):
+        words = takeover(rng)
+        if number % _SHOUTED == 1:
+            words = words.upper()
+        yield Row(_apart(words) if number % _APART == 0 else words, True, "made prompt", -1, frozenset())
         yield Row(harmless(rng), False, "made harmless", -1, frozenset())

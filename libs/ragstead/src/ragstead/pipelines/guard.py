@@ -79,7 +79,7 @@ class PolicyGuard:
 
     async def marks(self, texts: Sequence[str]) -> Sequence[float]:
         """Return the probabilities of injection."""
-        return await self._pool.run(lambda: [round(self._injection.probability(text), 4) for text in texts])
+        return await self._pool.run(lambda: [round(mark, 4) for mark in self._injection.probabilities(texts)])
 
     def _question(self, text: str) -> QuestionVerdict:
         plan = self._plan

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from math import sqrt
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ragstead.errors import ConfigurationError
 from ragstead.guardrails.injection.evidence import EVIDENCE, Judged, evidence
 from ragstead.guardrails.injection.pieces import piece_spans, pieces_of
-from ragstead.guardrails.injection.wording import BUCKETS, sentence_features
+from ragstead.guardrails.injection.wording import BUCKETS, Wording, wording_of
 from ragstead.guardrails.weighing import Weighing, read_weighing
 
 
@@ -42,12 +42,10 @@ class WordingModel:
     scale: float
     bias: float
 
-    def log_odds(self, features: NDArray[np.int32]) -> float:
-        """Return the log-odds of a piece with these features, int32 [f]."""
-        if not len(features):
-            return self.bias
-        total = int(self.weights[features].sum(dtype=np.int64))
-        return self.bias + self.scale * total / sqrt(len(features))
+    def log_odds(self, wording: Wording) -> NDArray[np.float64]:
+        """Return the log-odds of each piece, float64 [pieces]."""
+        totals = np.bincount(wording.owners, self.weights[wording.buckets], wording.pieces)
+        return self.bias + self.scale * totals / np.sqrt(np.maximum(1, wording.sizes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +64,27 @@ class InjectionDetector:
     whole: Weighing
     threshold: float
 
-    def judged(self, text: str) -> Judged | None:
-        """Return the pieces of a text with what both models say of them; None for a blank one."""
-        pieces = pieces_of(text)
-        if not pieces:
-            return None
-        features = [np.fromiter(sentence_features(piece), dtype=np.int32) for piece in pieces]
-        takeover = np.array([self.takeover.log_odds(found) for found in features])
-        return Judged(text, pieces, takeover, np.array([self.task.log_odds(found) for found in features]))
+    def judged(self, texts: Sequence[str]) -> list[Judged]:
+        """Return the pieces of each text with what both models say of them."""
+        found = [pieces_of(text) for text in texts]
+        wording = wording_of([piece for pieces in found for piece in pieces])
+        takeover, task = iter(self.takeover.log_odds(wording).tolist()), iter(self.task.log_odds(wording).tolist())
+        return [
+            Judged(text, pieces, list(islice(takeover, len(pieces))), list(islice(task, len(pieces))))
+            for text, pieces in zip(texts, found, strict=True)
+        ]
+
+    def probabilities(self, texts: Sequence[str]) -> list[float]:
+        """Return for each text the probability in [0, 1] that something is injected; 0 for a blank one.
+
+        The scale is that of the data it was fitted on, where a third of the texts are injected. Texts together take
+        half the time of the same one by one.
+        """
+        return [self.whole.probability(evidence(one)) if one.pieces else 0.0 for one in self.judged(texts)]
 
     def probability(self, text: str) -> float:
-        """Return the probability in [0, 1] that something is injected; 0 for a blank text.
-
-        The scale is that of the data it was fitted on, where a third of the texts are injected.
-        """
-        judged = self.judged(text)
-        return 0.0 if judged is None else self.whole.probability(evidence(judged).tolist())
+        """Return the same for one text."""
+        return self.probabilities([text])[0]
 
     def is_injected(self, text: str) -> bool:
         """Return whether the probability reaches the threshold."""
@@ -92,12 +95,10 @@ class InjectionDetector:
 
         The most suspicious piece is always among them.
         """
-        judged = self.judged(text)
-        if judged is None:
-            return ()
-        worst = np.maximum(judged.takeover, judged.task)
-        top = int(worst.argmax())
-        return tuple(span for i, span in enumerate(piece_spans(text)) if i == top or worst[i] > 0)
+        (judged,) = self.judged([text])
+        worst = list(map(max, judged.takeover, judged.task))
+        top = max(worst, default=0.0)
+        return tuple(span for span, each in zip(piece_spans(text), worst, strict=True) if each > 0 or each == top)
 
 
 def _wording_model(raw: object) -> WordingModel:

@@ -6,16 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
-
-import numpy as np
-from numpy.typing import NDArray
+from statistics import median
 
 from ragstead.guardrails.injection.pieces import oddness
 
-Floats = NDArray[np.float64]
-
 EVIDENCE = (
-    "takeover_max", "takeover_second", "takeover_mean", "takeover_length", "single", "pieces",
+    "takeover_max", "takeover_second", "takeover_mean", "takeover_length", "takeover_among", "single", "pieces",
     "task_single", "task_foreign", "task_apart", "task_table", "task_prose", "task_others", "task_overlap", "task_question", "task_brief",
     "takeover_foreign", "asking", "task_personal", "hidden", "encoded", "spaced", "capitals", "foreign_script",
 )  # fmt: skip
@@ -24,6 +20,8 @@ EVIDENCE = (
 _CONTENT = re.compile(r"[^\W\d_]{4,}")
 _PERSONAL = re.compile(r"\b(?:I|I'm|my|we|me|ich|mein\w*|wir|mich|mir)\b")
 _CEILING = 6.0
+_WORST = 12
+"""So many pieces are looked at for how suspicious a text is on average."""
 _BRIEF_PIECES = 4
 """A message of a user's has no more, most often; in it a request stands beside a greeting or what it is asked for."""
 _NO_LETTERS = bytes(one for one in range(128) if not chr(one).isalpha())
@@ -36,26 +34,30 @@ class Judged:
 
     Attributes:
         text: The whole text.
-        pieces: Its pieces, at least one.
-        takeover: Log-odds that a piece tells a model to drop or change what it was told, float64 [n].
-        task: Log-odds that a piece asks for something, as no sentence of the document itself would, float64 [n].
+        pieces: Its pieces; none of a blank one.
+        takeover: Log-odds that a piece tells a model to drop or change what it was told.
+        task: Log-odds that a piece asks for something, as no sentence of the document itself would.
     """
 
     text: str
     pieces: Sequence[str]
-    takeover: Floats
-    task: Floats
+    takeover: Sequence[float]
+    task: Sequence[float]
 
 
-def evidence(judged: Judged) -> Floats:
-    """Return the numbers named by `EVIDENCE`, float64 [len(EVIDENCE)]."""
-    takeover, task = np.clip(judged.takeover, -_CEILING, _CEILING), np.clip(judged.task, -_CEILING, _CEILING)
+def evidence(judged: Judged) -> list[float]:
+    """Return the numbers named by `EVIDENCE`, of a text with at least one piece."""
+    takeover, task = list(map(_clipped, judged.takeover)), list(map(_clipped, judged.task))
     n = len(judged.pieces)
-    ranked = np.sort(takeover)[::-1]
-    top = [ranked[0], ranked[1] if n > 1 else ranked[0], ranked[:12].mean(), np.maximum(ranked, 0).sum() / 8]
-    odd = oddness(judged.text)
-    scripts = _scripts(judged.text)
-    return np.array([*top, float(n == 1), log(n), *_task(judged, takeover, task), *odd, *scripts], dtype=np.float64)
+    ranked = sorted(takeover, reverse=True)
+    most = ranked[:_WORST]
+    top = [ranked[0], ranked[min(1, n - 1)], sum(most) / len(most), sum(one for one in ranked if one > 0) / 8]
+    said = [*_task(judged, takeover, task), *oddness(judged.text), *_scripts(judged.text)]
+    return [*top, ranked[0] * log(n), float(n == 1), log(n), *said]
+
+
+def _clipped(log_odds: float) -> float:
+    return max(-_CEILING, min(_CEILING, log_odds))
 
 
 def _scripts(text: str) -> tuple[float, float]:
@@ -68,34 +70,37 @@ def _scripts(text: str) -> tuple[float, float]:
     return sum(map(str.isupper, found)) / len(found), sum(char > "\u02ff" for char in found) / len(found)
 
 
-def _task(judged: Judged, takeover: Floats, task: Floats) -> list[float]:
+def _task(judged: Judged, takeover: Sequence[float], task: Sequence[float]) -> list[float]:
     """Return how far the piece that asks most stands apart from the others; a piece alone stands apart from nothing."""
     n = len(judged.pieces)
-    best = int(task.argmax())
+    most = max(task)
+    asking = sum(piece.rstrip().endswith("?") for piece in judged.pieces) / n
     if n == 1:
-        return [float(task[0]), *[0.0] * 9, _asking(judged.pieces), 0.0]
-    others = np.delete(task, best)
-    piece = judged.pieces[best]
-    rest = {word[:5] for i, one in enumerate(judged.pieces) if i != best for word in _CONTENT.findall(one.lower())}
-    words = {word[:5] for word in _CONTENT.findall(piece.lower())}
-    overlap = len(words & rest) / max(1, len(words))
-    high = max(0.0, float(task[best]))
+        return [most, *[0.0] * 9, asking, 0.0]
+    best = task.index(most)
+    others = [*task[:best], *task[best + 1 :]]
+    apart = most - median(others)
+    if most <= 0:  # nothing is asked for, and how would say nothing
+        return [0.0, most, apart, *[0.0] * 6, max(0.0, takeover[best]), asking, 0.0]
     table = judged.text.count("|") > 2 * n**0.5
     return [
         0.0,
-        float(task[best]),
-        float(task[best] - np.median(others)),
-        high * table,
-        high * (not table),
-        float((others > 0).mean()),
-        high * overlap,
-        high * piece.endswith("?"),
-        high * (n <= _BRIEF_PIECES),
-        max(0.0, float(takeover[best])) + high,
-        _asking(judged.pieces),
-        high * len(_PERSONAL.findall(judged.text)) / n,
+        most,
+        apart,
+        most * table,
+        most * (not table),
+        sum(other > 0 for other in others) / len(others),
+        most * _overlap(judged.pieces, best),
+        most * judged.pieces[best].endswith("?"),
+        most * (n <= _BRIEF_PIECES),
+        max(0.0, takeover[best]) + most,
+        asking,
+        most * len(_PERSONAL.findall(judged.text)) / n,
     ]
 
 
-def _asking(pieces: Sequence[str]) -> float:
-    return sum(piece.rstrip().endswith("?") for piece in pieces) / len(pieces)
+def _overlap(pieces: Sequence[str], own: int) -> float:
+    """Return the share of the beginnings of a piece's words that are also in others."""
+    stems = [{word[:5] for word in _CONTENT.findall(piece.lower())} for piece in pieces]
+    others = set[str]().union(*stems[:own], *stems[own + 1 :])
+    return len(stems[own] & others) / max(1, len(stems[own]))

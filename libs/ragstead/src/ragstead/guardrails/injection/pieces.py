@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _BREAK = re.compile(r"(?<=[.!?。！？])[\"”')\]]*\s+|(?<=[a-z][.!?])(?=[A-Z][a-z])|\n+|\|")
 _WORD = re.compile(r"\S+")
 _WINDOW_WORDS = 40
 _MOST_PIECES = 400
 _HIDDEN = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u00ad\ufeff\U000e0000-\U000e007f]")
-_ENCODED = re.compile(r"[A-Za-z0-9+/]{40,}={0,2}|(?:[01]{8}\s?){6,}|(?:[0-9a-fA-F]{2}\s?){24,}")
+_ENCODED = re.compile(r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{40,}={0,2}|(?:[01]{8}\s?){6,}|(?:[0-9a-fA-F]{2}\s?){24,})")
 _SPACED = re.compile(r"(?:\b\w [ ]?){8,}")
 
 
 def pieces_of(text: str) -> list[str]:
     """Return the words of the pieces that `piece_spans` finds."""
-    return [" ".join(text[start:end].split()) for start, end in piece_spans(text)]
+    found: list[str] = []
+    for start, end in _stretches(text):
+        words = text[start:end].split()
+        found += [" ".join(words[i : i + _WINDOW_WORDS]) for i in range(0, len(words), _WINDOW_WORDS)]
+    return _ends(found)
 
 
 def piece_spans(text: str) -> list[tuple[int, int]]:
@@ -24,13 +32,24 @@ def piece_spans(text: str) -> list[tuple[int, int]]:
     A text of more than 400 pieces gives the first 200 and the last 200.
     """
     found: list[tuple[int, int]] = []
-    at = 0
-    for stop in [*_BREAK.finditer(text), None]:
-        words = list(_WORD.finditer(text, at, stop.start() if stop else len(text)))
+    for start, end in _stretches(text):
+        words = list(_WORD.finditer(text, start, end))
         for i in range(0, len(words), _WINDOW_WORDS):
             window = words[i : i + _WINDOW_WORDS]
             found.append((window[0].start(), window[-1].end()))
-        at = stop.end() if stop else len(text)
+    return _ends(found)
+
+
+def _stretches(text: str) -> Iterator[tuple[int, int]]:
+    """Give the spans between breaks, blank ones too."""
+    at = 0
+    for stop in _BREAK.finditer(text):
+        yield at, stop.start()
+        at = stop.end()
+    yield at, len(text)
+
+
+def _ends(found: list[T]) -> list[T]:
     half = _MOST_PIECES // 2
     return found if len(found) <= _MOST_PIECES else found[:half] + found[-half:]
 

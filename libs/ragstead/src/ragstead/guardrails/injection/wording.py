@@ -15,6 +15,9 @@ from functools import lru_cache
 from itertools import chain
 from zlib import crc32
 
+import numpy as np
+from numpy.typing import NDArray
+
 BUCKETS = 1 << 15
 """How many weights a model has."""
 
@@ -76,84 +79,117 @@ _FUNCTION = frozenset(
 _ENDINGS = ("tion", "ing", "ed", "ly", "er", "est", "s", "en", "e")
 
 
-_HEADS = {name: crc32(f"{name} ".encode()) for name in ("w", "p", "s")}
+_HEADS = {name: crc32(f"{name} ".encode()) for name in ("w", "p", "s", "f")}
+_GOES_ON = np.uint32(0x9E3779B1)
+_LENGTHS, _CAPITALS = (
+    np.array([crc32(f"{name} {value}".encode()) for value in range(9)], dtype=np.uint32)
+    for name in ("length", "capitals")
+)
 
-
-def sentence_features(sentence: str) -> set[int]:
-    """Return the buckets of a sentence's features, of which at most 60 words are read; none for an empty one.
-
-    Features are words, runs of up to three, the first five letters of long ones; runs of two to four shapes; the first
-    word, the length and the share of words in capitals. Each is known by the CRC-32 of its name.
-    """
-    found = _TOKEN.findall(sentence)[:_MOST_TOKENS]
-    if not found:
-        return set()
-    known = [_word("0" if token.isdigit() else token.lower()) for token in found]
-    alone, spaced = [one.alone for one in known], [one.spaced for one in known]
-    pairs = list(map(crc32, spaced[1:], alone))
-    hashed = {*alone, *pairs, *map(crc32, spaced[2:], pairs)}
-    hashed.update(_shape_runs([_FIRST, *(one.shape for one in known), _LAST]))
-    hashed.update(one.prefix for one in known if one.prefix is not None)
-    capitals = sum(token.isupper() and len(token) > 1 for token in found) * 4 // len(known)
-    for name in (f"first {known[0].text}", f"length {min(8, len(known) // 4)}", f"capitals {capitals}"):
-        hashed.add(crc32(_bytes(name)))
-    return {value % BUCKETS for value in hashed}
+Hashes = NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
-class _Shape:
-    """What stands in runs of shapes.
+class Wording:
+    """The features of several pieces of text, each in a piece once.
 
     Attributes:
-        alone: CRC-32 of it behind the head of such runs.
-        spaced: Its bytes behind a space.
+        buckets: In which bucket each is, below `BUCKETS`, int64 [f].
+        owners: Of which piece each is, ascending, int64 [f].
+        pieces: How many pieces there are; one without words has no features.
     """
 
-    alone: int
-    spaced: bytes
+    buckets: NDArray[np.int64]
+    owners: NDArray[np.int64]
+    pieces: int
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """How many features each piece has, int64 [pieces]."""
+        return np.bincount(self.owners, minlength=self.pieces)
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """What stands in runs of words, and for the word in runs of shapes.
+def wording_of(pieces: Sequence[str]) -> Wording:
+    """Return the features of each piece, of which at most 60 words are read.
 
-    Attributes:
-        text: In small letters.
-        alone: CRC-32 of it behind the head of runs of words.
-        spaced: Its bytes behind a space.
-        prefix: CRC-32 of its first five letters; None for a short one.
-        shape: What stands for it among shapes.
+    Features are words, runs of up to three, the first five letters of long ones; runs of two to four shapes; pairs
+    of classes that stand apart; the first word, the length and the share of words in capitals. A word is known by the CRC-32 of its name; a run's hash is that
+    of the run without its last member, multiplied, and its last member's added, modulo 2**32.
     """
+    found = [_TOKEN.findall(piece)[:_MOST_TOKENS] for piece in pieces]
+    spoken = np.array([i for i, tokens in enumerate(found) if tokens], dtype=np.int64)
+    if not len(spoken):
+        return Wording(np.zeros(0, np.int64), np.zeros(0, np.int64), len(pieces))
+    sizes = np.array([len(tokens) for tokens in found if tokens])
+    known = chain.from_iterable(map(_known, chain.from_iterable(found)))
+    words, shapes, prefixes, capitals = np.fromiter(known, np.uint32, 4 * int(sizes.sum())).reshape(-1, 4).T
+    own = np.repeat(np.arange(len(spoken)), sizes)
+    first = np.cumsum(sizes) - sizes
+    shouted = np.add.reduceat(capitals.astype(np.int64), first) * 4 // sizes
+    each = np.arange(len(spoken))
+    parts = [
+        (words, own),
+        *_runs(words, own, 3),
+        *_shape_runs(shapes, own, sizes),
+        *_pairs(shapes, own),
+        (prefixes[prefixes > 0], own[prefixes > 0]),
+        (words[first] + np.uint32(_HEADS["f"]), each),
+        (_LENGTHS[np.minimum(8, sizes // 4)], each),
+        (_CAPITALS[shouted], each),
+    ]
+    hashed = _scattered(np.concatenate([hashes for hashes, _ in parts])).astype(np.int64) % BUCKETS
+    keys = np.sort(spoken[np.concatenate([owners for _, owners in parts])] * BUCKETS + hashed)
+    keys = keys[np.diff(keys, prepend=-1) > 0]
+    return Wording(keys % BUCKETS, keys // BUCKETS, len(pieces))
 
-    text: str
-    alone: int
-    spaced: bytes
-    prefix: int | None
-    shape: _Shape
+
+def _runs(members: Hashes, own: NDArray[np.int64], longest: int) -> Iterator[tuple[Hashes, NDArray[np.int64]]]:
+    """Give the hashes of all runs of two to so many neighbours of one piece, and the pieces they are of."""
+    run = members
+    for further in range(1, longest):
+        run = run[:-1] * _GOES_ON + members[further:]
+        within = own[further:] == own[:-further]
+        yield run[within], own[further:][within]
 
 
-def _shape_runs(shapes: Sequence[_Shape]) -> Iterator[int]:
-    """Give the CRC-32 of every run of two to four neighbours; a run's goes on from that of the run that is one shorter."""
-    spaced = [one.spaced for one in shapes]
-    pairs = list(map(crc32, spaced[1:], [one.alone for one in shapes]))
-    threes = list(map(crc32, spaced[2:], pairs))
-    return chain(pairs, threes, map(crc32, spaced[3:], threes))
+def _shape_runs(
+    shapes: Hashes, own: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> Iterator[tuple[Hashes, NDArray[np.int64]]]:
+    """Give the runs of two to four shapes, with a mark before a piece's first and one behind its last."""
+    marked = np.repeat(np.arange(len(sizes)), sizes + 2)
+    members = np.full(len(marked), _LAST, dtype=np.uint32)
+    members[np.cumsum(sizes + 2) - sizes - 2] = _FIRST
+    members[np.arange(len(shapes)) + 2 * own + 1] = shapes
+    return _runs(members, marked, 4)
 
 
-@lru_cache(maxsize=8192)
-def _word(word: str) -> _Word:
-    spelt = _bytes(word)
-    prefix = crc32(_bytes(word[:5]), _HEADS["p"]) if len(word) > 5 else None
-    return _Word(word, crc32(spelt, _HEADS["w"]), b" " + spelt, prefix, _as_shape(_shape(word)))
+def _pairs(shapes: Hashes, own: NDArray[np.int64]) -> Iterator[tuple[Hashes, NDArray[np.int64]]]:
+    """Give the pairs of each class with each of the next three classes in its piece, whatever stands between them."""
+    is_class = np.isin(shapes, _CLASSES)
+    members, own = shapes[is_class] * _GOES_ON, own[is_class]
+    for further in range(1, _CLASSES_ON + 1):
+        within = own[further:] == own[:-further]
+        run = members[:-further] * _GOES_ON + members[further:]
+        yield run[within], own[further:][within]
 
 
-def _as_shape(shape: str) -> _Shape:
-    spelt = _bytes(shape)
-    return _Shape(crc32(spelt, _HEADS["s"]), b" " + spelt)
+def _scattered(hashes: Hashes) -> Hashes:
+    """Return the hashes with every bit of one telling in its lowest (the finaliser of MurmurHash 3)."""
+    mixed = (hashes ^ (hashes >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+    mixed = (mixed ^ (mixed >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+    return mixed ^ (mixed >> np.uint32(16))
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+@lru_cache(maxsize=16384)
+def _known(token: str) -> tuple[int, int, int, int]:
+    """Return the hashes of a token: as a word, as a shape, of its first letters (0 for a short one); 1 for capitals."""
+    word = "0" if token.isdigit() else token.lower()
+    prefix = _hashed("p", word[:5]) if len(word) > 5 else 0
+    return _hashed("w", word), _hashed("s", _shape(word)), prefix, int(token.isupper() and len(token) > 1)
+
+
+def _hashed(head: str, name: str) -> int:
+    return crc32(name.encode("utf-8", "surrogatepass"), _HEADS[head])
 
 
 def _shape(word: str) -> str:
@@ -165,4 +201,6 @@ def _shape(word: str) -> str:
     return next((f"X-{ending}" for ending in _ENDINGS if word.endswith(ending) and len(word) > len(ending) + 2), "X")
 
 
-_FIRST, _LAST = _as_shape("^"), _as_shape("$")
+_CLASSES = np.array([_hashed("s", name) for name in _WORDS], dtype=np.uint32)
+_CLASSES_ON = 3
+_FIRST, _LAST = _hashed("s", "^"), _hashed("s", "$")
