@@ -68,7 +68,7 @@ def _wording(wording: Wording, labels: Floats, weights: Floats) -> WordingModel:
     sizes = wording.sizes
     values = np.repeat(1 / np.sqrt(np.maximum(sizes, 1)), sizes)
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    x = csr_matrix((values, wording.buckets, starts), shape=(wording.pieces, BUCKETS))
+    x = csr_matrix((values, wording.buckets, starts), shape=(len(sizes), BUCKETS))
     across = x.T.tocsr()
     counts = weights.copy()
     for label in (0.0, 1.0):

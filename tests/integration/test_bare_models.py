@@ -154,7 +154,7 @@ def test_whoever_names_a_model_may_instruct_it_where_nothing_else_is_said(tmp_pa
         for instruction in ("Say hello.", "Write a poem about the sea.", "Answer with yes or no only.", ATTACK):
             assert "rag" not in up.post(instruction).json()
         assert len(up.model.asked) == 4
-        held = up.post({"role": "user", "content": "Say hello."}, model="ragstead").json()
+        held = up.post({"role": "user", "content": ATTACK}, model="ragstead").json()
         assert held["rag"]["reason"] == "guard_input", "the pipeline has a policy of its own"
 
 

@@ -44,7 +44,7 @@ class WordingModel:
 
     def log_odds(self, wording: Wording) -> NDArray[np.float64]:
         """Return the log-odds of each piece, float64 [pieces]."""
-        totals = np.bincount(wording.owners, self.weights[wording.buckets], wording.pieces)
+        totals = np.bincount(wording.owners, self.weights[wording.buckets], len(wording.sizes))
         return self.bias + self.scale * totals / np.sqrt(np.maximum(1, wording.sizes))
 
 

@@ -23,6 +23,7 @@ BUCKETS = 1 << 15
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+|[^\w\s]")
 _MOST_TOKENS = 60
+_CLASSES_ON = 3
 _WORDS: Mapping[str, str] = {
     "REQUEST": """
         add adjust analyse analyze append apply arrange augment begin break build calculate can change classify combine
@@ -79,7 +80,7 @@ _FUNCTION = frozenset(
 _ENDINGS = ("tion", "ing", "ed", "ly", "er", "est", "s", "en", "e")
 
 
-_HEADS = {name: crc32(f"{name} ".encode()) for name in ("w", "p", "s", "f")}
+_HEADS = {name: crc32(f"{name} ".encode()) for name in ("w", "p", "s", "c", "f")}
 _GOES_ON = np.uint32(0x9E3779B1)
 _LENGTHS, _CAPITALS = (
     np.array([crc32(f"{name} {value}".encode()) for value in range(9)], dtype=np.uint32)
@@ -87,6 +88,8 @@ _LENGTHS, _CAPITALS = (
 )
 
 Hashes = NDArray[np.uint32]
+Owned = tuple[Hashes, NDArray[np.int64]]
+"""Hashes of features, and the pieces they are of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,42 +99,38 @@ class Wording:
     Attributes:
         buckets: In which bucket each is, below `BUCKETS`, int64 [f].
         owners: Of which piece each is, ascending, int64 [f].
-        pieces: How many pieces there are; one without words has no features.
+        sizes: How many each piece has, none where it has no words, int64 [pieces].
     """
 
     buckets: NDArray[np.int64]
     owners: NDArray[np.int64]
-    pieces: int
-
-    @property
-    def sizes(self) -> NDArray[np.int64]:
-        """How many features each piece has, int64 [pieces]."""
-        return np.bincount(self.owners, minlength=self.pieces)
+    sizes: NDArray[np.int64]
 
 
 def wording_of(pieces: Sequence[str]) -> Wording:
     """Return the features of each piece, of which at most 60 words are read.
 
-    Features are words, runs of up to three, the first five letters of long ones; runs of two to four shapes; pairs
-    of classes that stand apart; the first word, the length and the share of words in capitals. A word is known by the CRC-32 of its name; a run's hash is that
-    of the run without its last member, multiplied, and its last member's added, modulo 2**32.
+    Features are words, runs of up to three, the first five letters of long ones; runs of two to four shapes; pairs of
+    classes that stand apart; the first word, the length and the share of words in capitals. A word is known by the
+    CRC-32 of its name; a run's hash is that of the run without its last member, multiplied, and its last member's
+    added, modulo 2**32.
     """
     found = [_TOKEN.findall(piece)[:_MOST_TOKENS] for piece in pieces]
     spoken = np.array([i for i, tokens in enumerate(found) if tokens], dtype=np.int64)
     if not len(spoken):
-        return Wording(np.zeros(0, np.int64), np.zeros(0, np.int64), len(pieces))
+        return Wording(spoken, spoken, np.zeros(len(pieces), dtype=np.int64))
     sizes = np.array([len(tokens) for tokens in found if tokens])
     known = chain.from_iterable(map(_known, chain.from_iterable(found)))
-    words, shapes, prefixes, capitals = np.fromiter(known, np.uint32, 4 * int(sizes.sum())).reshape(-1, 4).T
-    own = np.repeat(np.arange(len(spoken)), sizes)
-    first = np.cumsum(sizes) - sizes
-    shouted = np.add.reduceat(capitals.astype(np.int64), first) * 4 // sizes
+    words, shapes, classes, prefixes, capitals = np.fromiter(known, np.uint32, 5 * int(sizes.sum())).reshape(-1, 5).T
     each = np.arange(len(spoken))
+    own = each.repeat(sizes)
+    first = sizes.cumsum() - sizes
+    shouted = np.add.reduceat(capitals, first).astype(np.int64) * 4 // sizes
     parts = [
         (words, own),
         *_runs(words, own, 3),
         *_shape_runs(shapes, own, sizes),
-        *_pairs(shapes, own),
+        *_pairs(classes[classes > 0], own[classes > 0]),
         (prefixes[prefixes > 0], own[prefixes > 0]),
         (words[first] + np.uint32(_HEADS["f"]), each),
         (_LENGTHS[np.minimum(8, sizes // 4)], each),
@@ -139,12 +138,13 @@ def wording_of(pieces: Sequence[str]) -> Wording:
     ]
     hashed = _scattered(np.concatenate([hashes for hashes, _ in parts])).astype(np.int64) % BUCKETS
     keys = np.sort(spoken[np.concatenate([owners for _, owners in parts])] * BUCKETS + hashed)
-    keys = keys[np.diff(keys, prepend=-1) > 0]
-    return Wording(keys % BUCKETS, keys // BUCKETS, len(pieces))
+    keys = keys[np.concatenate([[True], keys[1:] > keys[:-1]])]
+    owners = keys // BUCKETS
+    return Wording(keys % BUCKETS, owners, np.bincount(owners, minlength=len(pieces)))
 
 
-def _runs(members: Hashes, own: NDArray[np.int64], longest: int) -> Iterator[tuple[Hashes, NDArray[np.int64]]]:
-    """Give the hashes of all runs of two to so many neighbours of one piece, and the pieces they are of."""
+def _runs(members: Hashes, own: NDArray[np.int64], longest: int) -> Iterator[Owned]:
+    """Give all runs of two to so many neighbours of one piece."""
     run = members
     for further in range(1, longest):
         run = run[:-1] * _GOES_ON + members[further:]
@@ -152,9 +152,7 @@ def _runs(members: Hashes, own: NDArray[np.int64], longest: int) -> Iterator[tup
         yield run[within], own[further:][within]
 
 
-def _shape_runs(
-    shapes: Hashes, own: NDArray[np.int64], sizes: NDArray[np.int64]
-) -> Iterator[tuple[Hashes, NDArray[np.int64]]]:
+def _shape_runs(shapes: Hashes, own: NDArray[np.int64], sizes: NDArray[np.int64]) -> Iterator[Owned]:
     """Give the runs of two to four shapes, with a mark before a piece's first and one behind its last."""
     marked = np.repeat(np.arange(len(sizes)), sizes + 2)
     members = np.full(len(marked), _LAST, dtype=np.uint32)
@@ -163,14 +161,12 @@ def _shape_runs(
     return _runs(members, marked, 4)
 
 
-def _pairs(shapes: Hashes, own: NDArray[np.int64]) -> Iterator[tuple[Hashes, NDArray[np.int64]]]:
+def _pairs(classes: Hashes, own: NDArray[np.int64]) -> Iterator[Owned]:
     """Give the pairs of each class with each of the next three classes in its piece, whatever stands between them."""
-    is_class = np.isin(shapes, _CLASSES)
-    members, own = shapes[is_class] * _GOES_ON, own[is_class]
+    firsts = classes * _GOES_ON
     for further in range(1, _CLASSES_ON + 1):
         within = own[further:] == own[:-further]
-        run = members[:-further] * _GOES_ON + members[further:]
-        yield run[within], own[further:][within]
+        yield (firsts[:-further] + classes[further:])[within], own[further:][within]
 
 
 def _scattered(hashes: Hashes) -> Hashes:
@@ -181,11 +177,12 @@ def _scattered(hashes: Hashes) -> Hashes:
 
 
 @lru_cache(maxsize=16384)
-def _known(token: str) -> tuple[int, int, int, int]:
-    """Return the hashes of a token: as a word, as a shape, of its first letters (0 for a short one); 1 for capitals."""
+def _known(token: str) -> tuple[int, int, int, int, int]:
+    """Return a token's hashes: as a word, a shape, a class, of its first letters (0 for none); 1 for one in capitals."""
     word = "0" if token.isdigit() else token.lower()
-    prefix = _hashed("p", word[:5]) if len(word) > 5 else 0
-    return _hashed("w", word), _hashed("s", _shape(word)), prefix, int(token.isupper() and len(token) > 1)
+    known, prefix = _CLASS.get(word), _hashed("p", word[:5]) if len(word) > 5 else 0
+    in_capitals = int(token.isupper() and len(token) > 1)
+    return _hashed("w", word), _hashed("s", _shape(word)), _hashed("c", known) if known else 0, prefix, in_capitals
 
 
 def _hashed(head: str, name: str) -> int:
@@ -201,6 +198,4 @@ def _shape(word: str) -> str:
     return next((f"X-{ending}" for ending in _ENDINGS if word.endswith(ending) and len(word) > len(ending) + 2), "X")
 
 
-_CLASSES = np.array([_hashed("s", name) for name in _WORDS], dtype=np.uint32)
-_CLASSES_ON = 3
 _FIRST, _LAST = _hashed("s", "^"), _hashed("s", "$")
