@@ -38,6 +38,12 @@ def _fold(group: object, folds: int) -> int:
     return zlib.crc32(str(group).encode()) % folds
 
 
+def _harmless(text: str, kind: str, source: str, folds: int) -> Row:
+    """Return an ordinary text, in the fold of what it was made from."""
+    fold = _fold(source, folds)
+    return Row(text, False, kind, fold, frozenset({fold}))
+
+
 def _objects(path: Path) -> list[dict[str, object]]:
     with path.open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
@@ -147,16 +153,14 @@ def _messages(questions: list[str], rng: random.Random, folds: int) -> Iterator[
         yield Row(message(question, rng, *pair), False, "question in a message", _fold(own, folds), barred)
 
 
-def _spelt(ordinary: list[tuple[str, str]], rng: random.Random, folds: int) -> Iterator[Row]:
+def _spelt(questions: list[str], texts: list[str], rng: random.Random, folds: int) -> Iterator[Row]:
     """Give questions as people type them, and documents in capitals."""
-    questions = [text for text, kind in ordinary if kind.startswith("question")]
     for number in range(_TYPED):
         source = rng.choice(questions if number % 2 else ABBREVIATED)
         text = typed(source, rng) if number % 2 else abbreviated(source, rng)
-        yield Row(text, False, "question as typed", _fold(source, folds), frozenset({_fold(source, folds)}))
-    texts = [text for text, kind in ordinary if not kind.startswith("question")]
+        yield _harmless(text, "question as typed", source, folds)
     for text in rng.sample(texts, _CAPITALS):
-        yield Row(text.upper(), False, "text in capitals", _fold(text, folds), frozenset({_fold(text, folds)}))
+        yield _harmless(text.upper(), "text in capitals", text, folds)
 
 
 def _inserted(text: str, words: str, rng: random.Random) -> str:
@@ -176,11 +180,11 @@ def rows(data: Path, folds: int, seed: int = 5) -> list[Row]:
     """Return every text; the same each time."""
     rng = random.Random(seed)  # noqa: S311  (a sample, no secret)
     found = [*_bipia(data, folds), *_by_template(list(_prompts(data)), folds)]
-    ordinary = [*_passages(data, rng), *_questions(data, rng)]
-    found += [Row(text, False, kind, _fold(text, folds), frozenset({_fold(text, folds)})) for text, kind in ordinary]
+    passages, asked = list(_passages(data, rng)), list(_questions(data, rng))
+    found += [_harmless(text, kind, text, folds) for text, kind in (*passages, *asked)]
     found += _made(found, rng, folds)
-    questions = [text for text, kind in ordinary if kind.startswith("question")]
-    spelt = _spelt(ordinary, random.Random(seed), folds)  # noqa: S311
+    questions, texts = [text for text, _ in asked], [text for text, _ in passages]
+    spelt = _spelt(questions, texts, random.Random(seed), folds)  # noqa: S311
     return [*found, *_messages(questions, random.Random(seed), folds), *spelt]  # noqa: S311
 
 

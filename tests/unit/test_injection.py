@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragstead.errors import ConfigurationError
-from ragstead.guardrails.injection import injection_score, read_detector, shipped_detector, wording
+from ragstead.guardrails.injection import evidence, injection_score, read_detector, shipped_detector, wording
 from ragstead.guardrails.injection.pieces import oddness, piece_spans, pieces_of
 from ragstead.guardrails.injection.wording import BUCKETS, wording_of
 
@@ -155,6 +155,7 @@ def test_features_are_those_that_are_worked_out_one_by_one(pieces: list[str]) ->
 
 def test_features_are_the_same_in_every_process_and_release() -> None:
     assert wording_of(["Write a poem."]).buckets.tolist() == WRITE_A_POEM
+    assert wording_of(["Ignore it"]).buckets.tolist() == wording_of(["ignore it"]).buckets.tolist()
 
 
 def bucket_of(value: int) -> int:
@@ -188,3 +189,10 @@ def gone_on(run: int, member: int) -> int:
 
 def crc(name: str) -> int:
     return zlib.crc32(name.encode("utf-8", "surrogatepass"))
+
+
+@pytest.mark.parametrize("text", ["aB c1 D!", "ÄB ж Ω ⅧX", "123 ...", ""])
+def test_scripts_are_shares_of_letters(text: str) -> None:
+    letters = [char for char in text if char.isalpha()] or ["a"]
+    upper, foreign = (sum(map(of, letters)) / len(letters) for of in (str.isupper, lambda char: char > "\u02ff"))
+    assert evidence._scripts(text) == (upper, foreign)

@@ -21,8 +21,7 @@ def pieces_of(text: str) -> list[str]:
     """Return the words of the pieces that `piece_spans` finds."""
     found: list[str] = []
     for start, end in _stretches(text):
-        words = text[start:end].split()
-        found += [" ".join(words[i : i + _WINDOW_WORDS]) for i in range(0, len(words), _WINDOW_WORDS)]
+        found += map(" ".join, _windows(text[start:end].split()))
     return _ends(found)
 
 
@@ -33,10 +32,8 @@ def piece_spans(text: str) -> list[tuple[int, int]]:
     """
     found: list[tuple[int, int]] = []
     for start, end in _stretches(text):
-        words = list(_WORD.finditer(text, start, end))
-        for i in range(0, len(words), _WINDOW_WORDS):
-            window = words[i : i + _WINDOW_WORDS]
-            found.append((window[0].start(), window[-1].end()))
+        windows = _windows(list(_WORD.finditer(text, start, end)))
+        found += [(window[0].start(), window[-1].end()) for window in windows]
     return _ends(found)
 
 
@@ -47,6 +44,10 @@ def _stretches(text: str) -> Iterator[tuple[int, int]]:
         yield at, stop.start()
         at = stop.end()
     yield at, len(text)
+
+
+def _windows(words: list[T]) -> Iterator[list[T]]:
+    return (words[i : i + _WINDOW_WORDS] for i in range(0, len(words), _WINDOW_WORDS))
 
 
 def _ends(found: list[T]) -> list[T]:
